@@ -1,0 +1,232 @@
+"""Images to a FeatureSet: the network's feature maps, averaged over their positions."""
+
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from . import backbones
+from .datasets.samples import Samples
+from .errors import UserError
+from .features import FeatureSet, differing_fields
+from .images import Picture, output_size, stream
+from .parallel import ordered_map
+
+_CHECKPOINT_SECONDS = 10.0
+_BATCHES_AT_ONCE = 2  # keeps the cores busy where a layer is too small to fill them
+
+
+class Extractor:
+    """Turns images into features: one vector per level of a frozen network.
+
+    Parameters
+    ----------
+    backbone : str
+        A key of `adhelpers.backbones.VARIANTS`.
+    weights : {"imagenet", "none"} or path
+        See `adhelpers.backbones.load`.
+    protocol : {"square", "crop"}
+        How an image is brought to size; see `adhelpers.images.PROTOCOLS`.
+    batch_size : int
+        Images per call of the network; more needs more memory.
+    seed : int
+        Of untrained weights.
+    skip_bad_images : bool
+        Leave unreadable images out instead of stopping at the first.
+
+    Attributes
+    ----------
+    levels : dict of str to int
+        The number of features per level.
+    origin : dict
+        What its features come from; see `adhelpers.features.ORIGIN_FIELDS`.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or the weights cannot be had.
+
+    Examples
+    --------
+    >>> import adhelpers as ad
+    >>> data = ad.datasets.synthetic.load("weave")  # doctest: +SKIP
+    >>> extract = ad.Extractor("efficientnet-b0", weights="none")  # doctest: +SKIP
+    >>> train, test = extract(data.train), extract(data.test)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        backbone: str = "efficientnet-b0",
+        weights: str | Path = "imagenet",
+        protocol: str = "square",
+        batch_size: int = 16,
+        seed: int = 0,
+        skip_bad_images: bool = False,
+    ):
+        if batch_size < 1:
+            raise UserError(f"the batch size must be at least 1, not {batch_size}")
+        size = output_size(protocol, backbones.variant(backbone).input_size)
+        self.backbone = backbones.load(backbone, weights, size, seed)
+        self.levels = self.backbone.levels
+        self.batch_size = batch_size
+        self.skip_bad_images = skip_bad_images
+        self.origin = {
+            "backbone": backbone,
+            "weights": self.backbone.weights,
+            "input_size": size,
+            "protocol": protocol,
+            "engine": "keras",
+            "precision": "float32",
+        }
+        self._pooled = _pooled(self.backbone)
+
+    def __call__(self, samples: Samples, cache: str | Path | None = None) -> FeatureSet:
+        """Extract the features of images.
+
+        Parameters
+        ----------
+        samples : Samples
+        cache : path, optional
+            A ``.npz`` file. Rows that it holds already for the very same image bytes and origin
+            are used again, and the result is written to it. A run that is cut off leaves what it
+            had in a ``.partial.npz`` beside it, and the next run goes on from there.
+
+        Returns
+        -------
+        features : FeatureSet
+            In the order of `samples`; shorter by the images left out as unreadable.
+
+        Raises
+        ------
+        UserError
+            If an image cannot be read (unless `skip_bad_images`).
+        """
+        partial = Path(cache).with_suffix(".partial.npz") if cache else None
+        known = (
+            {} if cache is None else {**self._known_rows(Path(cache)), **self._known_rows(partial)}
+        )
+        table = _Table(samples, self.levels, self.origin)
+        saved = time.monotonic()
+        try:
+            for pictures, features in self._batches(samples, known):
+                table.put(pictures, features)
+                if partial and time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                    table.done().save(partial)
+                    saved = time.monotonic()
+        except BaseException:
+            if partial and table.filled.any():
+                table.done().save(partial)
+            raise
+        result = table.done()
+        if cache:
+            result.save(cache)
+            partial.unlink(missing_ok=True)
+        return result
+
+    def pooled(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the network on a batch and average every feature map over its positions.
+
+        Parameters
+        ----------
+        images : ndarray of uint8 or float32, shape (N, S, S, 3)
+            RGB, 0-255.
+
+        Returns
+        -------
+        features : dict of str to ndarray of float32, shape (N, D_l)
+        """
+        return {name: np.array(x) for name, x in self._pooled(images).items()}
+
+    def _known_rows(self, path: Path) -> dict[str, dict[str, np.ndarray]]:
+        """Return the rows of a features file by image digest, if the file is of this origin."""
+        if not path.exists():
+            return {}
+        try:
+            features = FeatureSet.load(path)
+        except UserError as error:
+            tqdm.write(f"{error}: all its images are extracted again")
+            return {}
+        if differing := differing_fields(features.origin, self.origin):
+            tqdm.write(f"{path} differs in {', '.join(differing)}: its images are extracted again")
+            return {}
+        return {
+            digest: {name: x[i] for name, x in features.levels.items()}
+            for i, digest in enumerate(features.digests)
+        }
+
+    def _batches(
+        self, samples: Samples, known: dict
+    ) -> Iterator[tuple[list[Picture], dict[str, np.ndarray]]]:
+        """Yield pictures and their features, batch by batch; decoding overlaps the network."""
+
+        def compute(batch: list[Picture]) -> tuple[list[Picture], dict[str, np.ndarray]]:
+            return batch, self.pooled(np.stack([picture.pixels for picture in batch]))
+
+        def fresh(pictures: Iterator[Picture]) -> Iterator[Picture]:
+            for picture in pictures:
+                bar.update()
+                if picture.error is None and picture.pixels is not None:
+                    yield picture
+                elif picture.error is None:
+                    reused.append(picture)
+                elif not self.skip_bad_images:
+                    raise picture.error
+
+        reused: list[Picture] = []
+        size, protocol = self.origin["input_size"], self.origin["protocol"]
+        with tqdm(total=len(samples), desc="extract", unit="image", disable=None) as bar:
+            pictures = fresh(stream(samples.paths, size, protocol, known.keys()))
+            batches = iter(lambda: list(islice(pictures, self.batch_size)), [])
+            yield from ordered_map(compute, batches, _BATCHES_AT_ONCE)
+        if reused:
+            rows = [known[picture.digest] for picture in reused]
+            yield reused, {name: np.stack([row[name] for row in rows]) for name in self.levels}
+
+
+class _Table:
+    """Features by image, filled in any order."""
+
+    def __init__(self, samples: Samples, levels: dict[str, int], origin: dict):
+        self.samples = samples
+        self.origin = origin
+        self.levels = {
+            name: np.empty((len(samples), width), np.float32) for name, width in levels.items()
+        }
+        self.digests = np.full(len(samples), "", dtype="U32")
+        self.filled = np.zeros(len(samples), dtype=bool)
+
+    def put(self, pictures: list[Picture], features: dict[str, np.ndarray]) -> None:
+        rows = [picture.index for picture in pictures]
+        for name, array in self.levels.items():
+            array[rows] = features[name]
+        self.digests[rows] = [picture.digest for picture in pictures]
+        self.filled[rows] = True
+
+    def done(self) -> FeatureSet:
+        """Return the images that were put in so far."""
+        samples = self.samples
+        paths = [str(path) for path in samples.paths]
+        whole = FeatureSet(
+            self.levels,
+            samples.labels,
+            samples.defect_types,
+            paths,
+            self.digests.tolist(),
+            self.origin,
+        )
+        return whole.rows(self.filled)
+
+
+def _pooled(backbone: backbones.Backbone):
+    """Return a compiled function from a batch of images to the pooled levels."""
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True)
+    def pooled(images):
+        maps = backbone.model(tf.cast(images, tf.float32), training=False)
+        return {name: tf.reduce_mean(x, axis=(1, 2)) for name, x in maps.items()}
+
+    return pooled

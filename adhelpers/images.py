@@ -1,0 +1,207 @@
+"""Image files to RGB arrays of one size, in order, on all cores."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .errors import UserError
+from .parallel import available_cores, ordered_map
+
+#: How an image is brought to the network's size: by name, in words for help texts.
+PROTOCOLS = {
+    "square": "resize to the network's own square size (the paper's code)",
+    "crop": "resize the shorter side to 256 and crop the central 224 x 224 (MahalanobisAD-pytorch)",
+}
+_CROP_RESIZE, _CROP_SIZE = 256, 224
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
+
+
+def output_size(protocol: str, network_size: int) -> int:
+    """Return the side, in pixels, of the square images that a protocol feeds to a network.
+
+    Parameters
+    ----------
+    protocol : {"square", "crop"}
+    network_size : int
+        The side that the network was made for, in pixels.
+
+    Examples
+    --------
+    >>> output_size("square", 380), output_size("crop", 380)
+    (380, 224)
+    """
+    if protocol not in PROTOCOLS:
+        raise UserError(f"unknown protocol {protocol!r}; choose one of: {', '.join(PROTOCOLS)}")
+    return network_size if protocol == "square" else _CROP_SIZE
+
+
+def decode(data: bytes, name: str | Path = "image") -> np.ndarray:
+    """Decode an image file's bytes.
+
+    Grey images get three equal channels, an alpha channel is dropped, and 16-bit images keep
+    their upper 8 bits (so a 12-bit image stored in 16 bits comes out dark: rescale it first).
+
+    Parameters
+    ----------
+    data : bytes
+        A whole PNG, JPEG, BMP, TIFF or WebP file.
+    name : str or Path
+        What to call it in an error.
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB, 0-255.
+
+    Raises
+    ------
+    UserError
+        If the bytes are no image, or not all of it.
+    """
+    if not data:
+        raise UserError(f"{name}: the file is empty (0 bytes); replace or remove it")
+    truncated_png = data.startswith(_PNG_START) and _PNG_END not in data[-1024:]
+    image = None
+    if not truncated_png:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise UserError(
+            f"{name}: not a readable image, or cut off ({len(data)} bytes); replace or remove it"
+        )
+    return image
+
+
+def read(path: str | Path) -> np.ndarray:
+    """Read an image file as RGB.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any characters are allowed in it.
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB, 0-255.
+
+    Raises
+    ------
+    UserError
+        If the file is no image, or is cut off.
+    OSError
+        If the file cannot be read.
+    """
+    return decode(Path(path).read_bytes(), path)
+
+
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize by pixel area when shrinking (no aliasing), bilinearly when growing.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+    height, width : int
+        The new size, in pixels.
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (height, width, 3)
+    """
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=method)
+
+
+def fit(image: np.ndarray, size: int, protocol: str = "square") -> np.ndarray:
+    """Bring an image to the network's square size.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+    size : int
+        The side to arrive at, in pixels: see `output_size`.
+    protocol : {"square", "crop"}
+        ``"square"`` changes the aspect; ``"crop"`` keeps it and loses the border.
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (size, size, 3)
+    """
+    if protocol == "square":
+        return resize(image, size, size)
+    height, width = image.shape[:2]
+    scale = size * _CROP_RESIZE / _CROP_SIZE / min(height, width)
+    image = resize(image, round(height * scale), round(width * scale))
+    top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
+    return np.ascontiguousarray(image[top : top + size, left : left + size])
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What `stream` gives for one file.
+
+    Parameters
+    ----------
+    index : int
+        The file's place in the list.
+    digest : str
+        BLAKE2b (128 bits, hexadecimal) of the file's bytes.
+    pixels : ndarray of uint8, shape (size, size, 3), or None
+        None if the digest was known already, or the file could not be read.
+    error : UserError or None
+        Why it could not be read.
+    """
+
+    index: int
+    digest: str
+    pixels: np.ndarray | None
+    error: UserError | None = None
+
+
+def stream(
+    paths: Sequence[Path],
+    size: int,
+    protocol: str = "square",
+    known: Collection[str] = (),
+    workers: int | None = None,
+) -> Iterator[Picture]:
+    """Read, decode and resize files on all cores, in order, a few files ahead.
+
+    Memory is bounded: at most two pictures per thread wait, however many files there are.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    size : int
+        The side of the pictures, in pixels.
+    protocol : {"square", "crop"}
+    known : collection of str
+        Digests of files that need no decoding.
+    workers : int, optional
+        The number of threads; all cores when not given.
+
+    Yields
+    ------
+    picture : Picture
+        One per path, in order. An unreadable file comes as a picture with its error.
+    """
+    load = partial(_load, size=size, protocol=protocol, known=known)
+    yield from ordered_map(load, enumerate(paths), workers or available_cores())
+
+
+def _load(item: tuple[int, Path], size: int, protocol: str, known: Collection[str]) -> Picture:
+    index, path = item
+    try:
+        data = Path(path).read_bytes()
+        digest = blake2b(data, digest_size=16).hexdigest()
+        pixels = None if digest in known else fit(decode(data, path), size, protocol)
+    except UserError as error:
+        return Picture(index, "", None, error)
+    except OSError as error:
+        return Picture(index, "", None, UserError(f"{path}: {error.strerror}; cannot be read"))
+    return Picture(index, digest, pixels)

@@ -1,0 +1,36 @@
+"""Starting TensorFlow, quietly."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+
+@cache
+def load_keras():
+    """Import Keras, and start TensorFlow, without TensorFlow's start-up lines on stderr.
+
+    Returns
+    -------
+    keras : module
+    """
+    with _quiet_stderr():
+        import keras
+        import tensorflow
+
+        tensorflow.config.list_logical_devices()
+    return keras
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Send what native code writes to stderr nowhere; Python's own errors still come through."""
+    stderr = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)

@@ -1,0 +1,277 @@
+"""The main job, as a user calls it."""
+
+import csv
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import draw_image, write_category, write_image
+
+import adhelpers as ad
+from adhelpers.cli import main
+
+SCRIPT = Path(__file__).parents[2] / "mahalanobis_anomaly_detection.py"
+
+
+@pytest.fixture(autouse=True)
+def one_network(untrained, monkeypatch):
+    """Let the command use the network that the tests have built already."""
+
+    def extractor(backbone, weights, protocol, batch_size, seed, skip_bad_images):
+        if (backbone, weights, protocol, batch_size) != ("efficientnet-b0", "none", "square", 16):
+            return real(backbone, weights, protocol, batch_size, seed, skip_bad_images)
+        monkeypatch.setattr(untrained, "skip_bad_images", skip_bad_images)
+        return untrained
+
+    real = ad.extraction.Extractor
+    monkeypatch.setattr(ad.extraction, "Extractor", extractor)
+
+
+def run(root, result, *more: str) -> int:
+    arguments = ["--data_path", str(root), "--save_path", str(result), "--weights", "none"]
+    return main(["run", *arguments, *more])
+
+
+def assert_one_line(capsys, *words: str) -> None:
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1, error
+    for word in words:
+        assert word in error
+
+
+def test_everything_is_written(small_root, tmp_path, capsys):
+    result = tmp_path / "result"
+    assert run(small_root, result) == 0
+    screen = capsys.readouterr().out
+    assert "weights: none (untrained, seed 0)" in screen
+    assert "plate" in screen
+    assert "%" in screen
+
+    (row,) = json.loads((result / "summary.json").read_text())
+    expected = {
+        "category": "plate",
+        "model": "efficientnet-b0",
+        "weights": "none (untrained, seed 0)",
+        "engine": "keras",
+        "precision": "float32",
+        "protocol": "square",
+        "n_train": 6,
+        "n_test": 6,
+    }
+    assert expected.items() <= row.items()
+    assert row["image_auroc_low"] <= row["image_auroc"] <= row["image_auroc_high"]
+    with (result / "distances_plate_efficientnet-b0_keras_float32.csv").open() as file:
+        table = list(csv.DictReader(file))
+    auroc = ad.evaluation.roc_auc(
+        [int(line["label"]) for line in table], [float(line["total"]) for line in table]
+    )
+    assert auroc == row["image_auroc"]
+    for name in (
+        "roc_efficientnet-b0",
+        "roc_plate_efficientnet-b0",
+        "scores_plate_efficientnet-b0",
+        "examples_plate_efficientnet-b0",
+    ):
+        assert (result / f"{name}.png").stat().st_size > 5000
+
+    with (result / "feats/train_plate_efficientnet-b0.pkl").open("rb") as file:
+        record = pickle.load(file)
+    assert record["levels"]["level_9"].shape == (6, 1280)
+    detector = ad.MahalanobisDetector.load(result / "models/detector_plate_efficientnet-b0.npz")
+    test = ad.FeatureSet.load(result / "feats/test_plate_efficientnet-b0.npz")
+    assert [float(line["total"]) for line in table] == detector.anomaly_score(test).tolist()
+
+
+def test_without_features_none_are_kept(small_root, tmp_path):
+    assert run(small_root, tmp_path / "result", "--no_save_feat", "--no_quantize") == 0
+    assert not (tmp_path / "result/feats").exists()
+
+
+def test_categories_by_name_and_all(small_root, tmp_path, capsys):
+    write_category(small_root / "bolt")
+    write_category(small_root / "nut")
+    assert run(small_root, tmp_path / "r", "--category", "plate", "nut") == 0
+    rows = json.loads((tmp_path / "r/summary.json").read_text())
+    assert [row["category"] for row in rows] == ["plate", "nut"]
+    assert "mean" in capsys.readouterr().out
+    assert run(small_root, tmp_path / "r", "--category", "all") == 0
+    rows = json.loads((tmp_path / "r/summary.json").read_text())
+    assert [row["category"] for row in rows] == ["bolt", "nut", "plate"]
+
+
+def test_no_anomalies_is_no_error(tmp_path, capsys):
+    write_category(tmp_path / "data/plate", n_bad=0)
+    assert run(tmp_path / "data", tmp_path / "r") == 0
+    assert "AUC not defined: no anomalous test images" in capsys.readouterr().out
+    (row,) = json.loads((tmp_path / "r/summary.json").read_text())
+    assert row["image_auroc"] is None
+    distances = tmp_path / "r/distances_plate_efficientnet-b0_keras_float32.csv"
+    assert len(distances.read_text().splitlines()) == 1 + 3
+
+
+def test_no_test_images_at_all_is_no_error(tmp_path, capsys):
+    write_category(tmp_path / "data/plate", n_good=0, n_bad=0)
+    assert run(tmp_path / "data", tmp_path / "r") == 0
+    assert (tmp_path / "r/models/detector_plate_efficientnet-b0.npz").exists()
+
+
+# --- bad input: one line, exit code 2, nothing lost -------------------------------------------
+
+
+def test_a_folder_that_is_not_there(tmp_path, capsys):
+    assert run(tmp_path / "nowhere", tmp_path / "r") == 2
+    assert_one_line(capsys, "nowhere", "adhelpers fetch mvtec")
+
+
+def test_an_empty_category(small_root, tmp_path, capsys):
+    (small_root / "plate2/train/good").mkdir(parents=True)
+    assert run(small_root, tmp_path / "r") == 2
+    assert_one_line(capsys, "plate2", "no training image")
+
+
+def test_a_category_with_one_training_image(tmp_path, capsys):
+    write_category(tmp_path / "data/plate", n_train=1)
+    assert run(tmp_path / "data", tmp_path / "r") == 2
+    assert_one_line(capsys, "plate has 1 training image", "at least 3")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"a text file", (lambda p: p[: len(p) // 2])],
+    ids=["empty", "text", "truncated"],
+)
+def test_bad_images_are_named_or_skipped(small_root, tmp_path, capfd, data):
+    bad = small_root / "plate/test/spot/001.png"
+    whole = write_image(bad, draw_image(7)).read_bytes()
+    bad.write_bytes(data(whole) if callable(data) else data)
+    assert run(small_root, tmp_path / "r") == 2
+    assert_one_line(capfd, "spot/001.png")
+    assert not (tmp_path / "r/summary.json").exists()
+    assert run(small_root, tmp_path / "r", "--skip_bad_images") == 0
+    assert "1 unreadable image" in capfd.readouterr().out
+    (row,) = json.loads((tmp_path / "r/summary.json").read_text())
+    assert (row["n_skipped"], row["n_test"]) == (1, 5)
+
+
+def test_a_save_path_that_cannot_be_written(small_root, tmp_path, capsys):
+    (tmp_path / "file").write_text("kept")
+    assert run(small_root, tmp_path / "file" / "result") == 2
+    assert_one_line(capsys, "cannot be written")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_weights_of_another_network(small_root, tmp_path, capsys):
+    path = tmp_path / "b1.weights.h5"
+    ad.backbones.load("efficientnet-b1", "none", 64).model.save_weights(path)
+    assert run(small_root, tmp_path / "r", "--weights", str(path)) == 2
+    assert_one_line(capsys, "b1.weights.h5", "efficientnet-b0")
+
+
+def test_a_features_file_cut_in_half(small_root, tmp_path, capsys):
+    assert run(small_root, tmp_path / "r") == 0
+    before = (tmp_path / "r/summary.json").read_text()
+    cut = tmp_path / "r/feats/test_plate_efficientnet-b0.npz"
+    cut.write_bytes(cut.read_bytes()[:1000])
+    assert run(small_root, tmp_path / "r") == 0  # said, and extracted again
+    captured = capsys.readouterr()
+    assert "cut off" in captured.out + captured.err
+    assert len(ad.FeatureSet.load(cut)) == 6
+    after = json.loads((tmp_path / "r/summary.json").read_text())
+    assert after[0]["image_auroc"] == json.loads(before)[0]["image_auroc"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model_name", "resnet"], ["efficientnet-b0", "efficientnetv2-b3"]),
+        (["--category", "nut"], ["unknown category 'nut'", "plate"]),
+        (["--protocol", "round"], ["square", "crop"]),
+        (["--weights", "imagenets"], ["imagenet, none, or"]),
+        (["--batch_size", "0"], ["at least 1"]),
+        (["--batch_size", "x"], ["invalid int value"]),
+        (["--colour"], ["--colour"]),
+    ],
+)
+def test_unknown_values_name_the_valid_ones(small_root, tmp_path, capsys, arguments, words):
+    try:
+        code = run(small_root, tmp_path / "r", *arguments)
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    assert_one_line(capsys, *words)
+
+
+def test_every_option_has_a_help_text(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for option in (
+        "model_name",
+        "weights",
+        "data_path",
+        "category",
+        "save_path",
+        "protocol",
+        "batch_size",
+        "seed",
+        "save_feat",
+        "no_save_feat",
+        "quantize",
+        "no_quantize",
+        "skip_bad_images",
+    ):
+        assert f"--{option}" in text
+    assert text.count("default") >= 10
+
+
+# --- the script itself, in a process of its own -----------------------------------------------
+
+
+def test_ctrl_c_and_on_again(tmp_path):
+    """Stopped in the middle: one line, exit code 130; the next run goes on to the same end."""
+    write_category(tmp_path / "data/plate", n_train=40, n_good=10, n_bad=10)
+    command = [
+        sys.executable,
+        str(SCRIPT),
+        "--data_path",
+        "data",
+        "--weights",
+        "none",
+        "--save_path",
+        "result",
+        "--batch_size",
+        "2",
+    ]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while "going on without" not in (line := process.stdout.readline()) and line:
+        pass
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert error.strip().splitlines() == [
+        "adhelpers: interrupted; the same command goes on from here"
+    ]
+    half_made = [path for path in (tmp_path / "result").rglob("*") if path.name.startswith(".")]
+    assert half_made == []
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    (row,) = json.loads((tmp_path / "result/summary.json").read_text())
+    assert (row["n_train"], row["n_test"]) == (40, 20)
