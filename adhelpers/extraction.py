@@ -138,7 +138,10 @@ class Extractor:
         -------
         features : dict of str to ndarray of float32, shape (N, D_l)
         """
-        return {name: np.array(x) for name, x in self._pooled(images).items()}
+        import tensorflow as tf
+
+        levels = self._pooled(tf.constant(images, tf.float32))
+        return {name: levels[name].numpy() for name in self.levels}
 
     def _known_rows(self, path: Path) -> dict[str, dict[str, np.ndarray]]:
         """Return the rows of a features file by image digest, if the file is of this origin."""
@@ -224,9 +227,11 @@ def _pooled(backbone: backbones.Backbone):
     """Return a compiled function from a batch of images to the pooled levels."""
     import tensorflow as tf
 
-    @tf.function(reduce_retracing=True)
+    side = backbone.input_size
+
+    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.float32)])
     def pooled(images):
-        maps = backbone.model(tf.cast(images, tf.float32), training=False)
+        maps = backbone.model(images, training=False)
         return {name: tf.reduce_mean(x, axis=(1, 2)) for name, x in maps.items()}
 
-    return pooled
+    return pooled.get_concrete_function()  # traced here, once, and not by several threads at once

@@ -7,7 +7,7 @@ import threading
 import h5py
 import numpy as np
 import pytest
-from conftest import draw_image
+from pictures import draw_image
 
 from adhelpers import backbones
 from adhelpers.errors import UserError

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import draw_image, write_category, write_image
+from pictures import draw_image, write_category, write_image
 
 import adhelpers as ad
 from adhelpers import extraction, images

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import draw_image, write_image
+from pictures import draw_image, write_image
 
 from adhelpers import images
 from adhelpers.errors import UserError

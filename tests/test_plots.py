@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from conftest import draw_image, write_image
 from matplotlib import rcParams
+from pictures import draw_image, write_image
 
 from adhelpers import plots
 from adhelpers.errors import UserError

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import draw_image, write_category, write_image
+from pictures import draw_image, write_category, write_image
 
 import adhelpers as ad
 from adhelpers.cli import main

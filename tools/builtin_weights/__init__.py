@@ -1,0 +1,1 @@
+"""How the built-in weights are made: pictures from formulas, and a teacher to imitate."""

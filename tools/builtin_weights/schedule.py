@@ -1,0 +1,29 @@
+"""What is trained when: sizes of pictures, parts of the network, help, and learning rate."""
+
+import numpy as np
+
+#: Until which share of the steps pictures have which size.
+SIZES = ((128, 0.75), (160, 1.0))
+_TOGETHER = 0.36  # the share of the steps after which early and late stages train as one
+#: The shares of the steps between which help from the teacher fades out.
+HELP = {"early": (0.22, 0.35), "late": (0.3, 0.6), "all": (0.36, 0.48)}
+_WARM_UP = 150
+
+
+def part_of(step: int, steps: int) -> str:
+    """Say which stages a step trains: one step in three the early ones, then all together."""
+    if step >= _TOGETHER * steps:
+        return "all"
+    return "early" if step % 3 == 0 else "late"
+
+
+def help_from_teacher(part: str, progress: float) -> float:
+    """Return the chance that an image enters a stage as the teacher has it: from 1 to 0."""
+    start, end = HELP[part]
+    return float(np.clip((end - progress) / (end - start), 0, 1))
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Rise over the first steps, then fall as a cosine to a fiftieth."""
+    falling = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(1.0, step / steps)))
+    return float(peak * falling * min(1.0, (step + 1) / _WARM_UP))

@@ -1,0 +1,131 @@
+"""The teacher, EfficientNetV2-B0 with ImageNet weights, and what it sets the student to learn.
+
+A level of the student learns a fixed linear map of the teacher's features: its principal
+components, as many as the level has channels, turned at random so that the channels come out
+alike. Every component is divided by the root of its standard deviation, which lies half-way
+between leaving the few strong ones in command and making noise as important as they are. The
+first and the last level have the form of the teacher's own, and learn it as it is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from scipy.linalg import block_diag
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from adhelpers import backbones
+
+NAME = "efficientnetv2-b0"
+
+#: For each level of the student, the teacher's, and with how many components of each.
+SOURCES = {
+    "level_1": None,
+    "level_2": {"level_2": 16},
+    "level_3": {"level_3": 24},
+    "level_4": {"level_4": 40},
+    "level_5": {"level_5": 80},
+    "level_6": {"level_6": 112},
+    "level_7": {"level_7": 192},
+    "level_8": {"level_7": 192, "level_8": 128},
+    "level_9": None,
+}
+_SAME = {"level_1": "level_1", "level_9": "level_8"}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What one level of the student learns: ``concat(sources) @ matrix + offset``.
+
+    `spread` and `pooled_spread` are the standard deviations of its channels over positions, and
+    of their means over images.
+    """
+
+    sources: tuple[str, ...]
+    matrix: np.ndarray
+    offset: np.ndarray
+    spread: np.ndarray
+    pooled_spread: np.ndarray
+
+
+def features(weights, size: int):
+    """Return a fast function from images (N, size, size, 3) to the teacher's feature maps."""
+    model = backbones.load(NAME, weights, size).model
+    return _frozen(lambda images: model(images, training=False), size)
+
+
+def goals(feature_maps, batches, seed: int) -> dict[str, Goal]:
+    """Work out the goals from the teacher's statistics.
+
+    Parameters
+    ----------
+    feature_maps : callable
+        See `features`.
+    batches : iterable of ndarray, shape (N, S, S, 3)
+        Pictures.
+    seed : int
+        Of the random turns.
+    """
+    maps: dict[str, list] = {}
+    for images in batches:
+        for name, x in feature_maps(tf.constant(images, tf.float32)).items():
+            maps.setdefault(name, []).append(x.numpy())
+    joined = {name: np.concatenate(parts) for name, parts in maps.items()}
+    rng = np.random.default_rng(seed)
+    return {level: _goal(level, joined, rng) for level in SOURCES}
+
+
+def targets(feature_maps, goals: dict[str, Goal], size: int):
+    """Return a fast function from images to what every level of the student should give."""
+
+    def compute(images):
+        maps = feature_maps(images)
+        return {
+            level: tf.concat([maps[s] for s in goal.sources], -1) @ goal.matrix + goal.offset
+            if goal.matrix.ndim == 2
+            else maps[goal.sources[0]]
+            for level, goal in goals.items()
+        }
+
+    return _frozen(compute, size)
+
+
+def _frozen(compute, size):
+    """Compile with every weight a constant, so that TensorFlow folds the normalisations away."""
+    concrete = tf.function(compute).get_concrete_function(tf.TensorSpec((None, size, size, 3)))
+    return _as_dict(convert_variables_to_constants_v2(concrete), concrete.structured_outputs)
+
+
+def _as_dict(frozen, structure):
+    names = sorted(structure)
+    return lambda images: dict(zip(names, frozen(images), strict=True))
+
+
+def _goal(level: str, maps: dict[str, np.ndarray], rng: np.random.Generator) -> Goal:
+    if level in _SAME:
+        source = _SAME[level]
+        return Goal((source,), np.ones(()), np.zeros(()), *_spreads(maps[source]))
+    parts = SOURCES[level]
+    means, columns = [], []
+    for source, count in parts.items():
+        x = maps[source].reshape(-1, maps[source].shape[-1])
+        x = x[rng.permutation(len(x))[:60_000]].astype(np.float64)
+        variance, vectors = np.linalg.eigh(np.cov(x.T))
+        best = np.argsort(variance)[::-1][:count]
+        scaled = vectors[:, best] * np.maximum(variance[best], 1e-6 * variance.max()) ** -0.25
+        scaled /= np.sqrt(np.mean(np.sum((scaled.T @ np.cov(x.T)) * scaled.T, axis=1)))
+        means.append(x.mean(0))
+        columns.append(scaled)
+    width = sum(parts.values())
+    turn, _ = np.linalg.qr(rng.standard_normal((width, width)))
+    matrix = block_diag(*columns) @ turn
+    offset = -np.concatenate(means) @ matrix
+    matrix, offset = matrix.astype(np.float32), offset.astype(np.float32)
+    result = np.concatenate([maps[s] for s in parts], -1) @ matrix + offset
+    return Goal(tuple(parts), matrix, offset, *_spreads(result))
+
+
+def _spreads(x):
+    """Return the channels' spreads over positions and over images, no channel's too small."""
+    spread, pooled = x.std((0, 1, 2)), x.mean((1, 2)).std(0)
+    return tuple(np.maximum(s, 0.3 * np.sqrt(np.mean(s**2))) for s in (spread, pooled))
