@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 run: $(READY)  ## the main job on the embedded data set; results in result/
-	$(BIN)/python mahalanobis_anomaly_detection.py --data_path synthetic --weights none --save_path result
+	$(BIN)/python mahalanobis_anomaly_detection.py --data_path synthetic --weights builtin --save_path result
 
 test: $(READY)  ## the tests
 	$(BIN)/python -m pytest

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from . import builtin
 from .errors import UserError
 from .startup import load_keras
 from .weights import describe, imagenet_file, load_file
@@ -120,9 +121,11 @@ def load(
     ----------
     name : str
         A key of `VARIANTS`.
-    weights : {"imagenet", "none"} or path
-        ``"imagenet"`` takes Keras' file from its cache folder or downloads it; ``"none"`` leaves
-        the network untrained; a path names an ``.h5`` or ``.weights.h5`` file without top.
+    weights : {"imagenet", "builtin", "none"} or path
+        ``"imagenet"`` takes Keras' file from its cache folder or downloads it; ``"builtin"`` are
+        the package's own, of efficientnet-b0 alone; ``"none"`` leaves the network untrained; a
+        path names an ``.h5`` or ``.weights.h5`` file without top, or an ``.npz`` file as
+        `tools/builtin_weights` writes it.
     input_size : int, optional
         The side of the images, in pixels; the variant's own when not given.
     seed : int
@@ -145,10 +148,13 @@ def load(
     """
     chosen = variant(name)
     size = input_size or chosen.input_size
-    source = _weights_file(chosen, weights)
+    source = _weights_file(name, weights)
     network = _build(chosen, size, seed)
     if source is None:
         label = f"none (untrained, seed {seed})"
+    elif source.suffix == ".npz":
+        record = builtin.load_into(network, source)
+        label = f"builtin {record['version']}" if weights == "builtin" else describe(source)
     else:
         load_file(network, source, name)
         label = "imagenet" if weights == "imagenet" else describe(source)
@@ -207,16 +213,24 @@ def _set_normalisation(network) -> None:
         layer.finalize_state()
 
 
-def _weights_file(chosen: Variant, weights: str | Path) -> Path | None:
+def _weights_file(name: str, weights: str | Path) -> Path | None:
     """Return the file that holds the weights, or None for untrained ones."""
+    chosen = variant(name)
     if weights == "none":
         return None
+    if weights == "builtin":
+        if name != builtin.BACKBONE:
+            raise UserError(
+                f"there are built-in weights of {builtin.BACKBONE} alone, not of {name}; "
+                "choose imagenet, none, or a weights file"
+            )
+        return builtin.FILE
     if weights == "imagenet":
         url = WEIGHTS_URLS[chosen.application[:-2]]
         return imagenet_file(chosen.weights_file, chosen.weights_md5, url)
     path = Path(weights)
     if not path.is_file():
         raise UserError(
-            f"weights {str(weights)!r}: no such file; choose imagenet, none, or a .h5 file"
+            f"weights {str(weights)!r}: no such file; choose imagenet, builtin, none, or a .h5 file"
         )
     return path

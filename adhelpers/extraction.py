@@ -26,7 +26,7 @@ class Extractor:
     ----------
     backbone : str
         A key of `adhelpers.backbones.VARIANTS`.
-    weights : {"imagenet", "none"} or path
+    weights : {"imagenet", "builtin", "none"} or path
         See `adhelpers.backbones.load`.
     protocol : {"square", "crop"}
         How an image is brought to size; see `adhelpers.images.PROTOCOLS`.

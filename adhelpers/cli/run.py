@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--weights",
         default="imagenet",
         metavar="W",
-        help="imagenet, none (untrained), or a weights file without top",
+        help="imagenet, builtin (efficientnet-b0 alone), none (untrained), or a weights file",
     )
     add(
         "--data_path",

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from adhelpers import builtin
 from tools.builtin_weights import measure, patterns, pictures, schedule, shapes, store
 
 
@@ -47,17 +48,17 @@ def test_weights_file_round_trip_and_damage(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {"a/kernel": rng.normal(size=(3, 3, 2, 4)), "a/beta": rng.normal(size=4)}
     store.save(tmp_path / "w.npz", arrays, {"version": 1})
-    loaded, record = store.load(tmp_path / "w.npz")
+    loaded, record = builtin.load(tmp_path / "w.npz")
     assert record["version"] == 1
     assert loaded["a/kernel"].dtype == np.float16 and loaded["a/beta"].dtype == np.float32
     np.testing.assert_allclose(loaded["a/kernel"], arrays["a/kernel"], rtol=1e-3)
 
     loaded["a/beta"][0] += 1
     with (tmp_path / "w.npz").open("rb") as file, np.load(file) as entries:
-        text = entries[store.RECORD]
-    np.savez(tmp_path / "changed.npz", **{store.RECORD: text}, **loaded)
-    with pytest.raises(ValueError, match="damaged"):
-        store.load(tmp_path / "changed.npz")
+        text = entries[builtin.RECORD]
+    np.savez(tmp_path / "changed.npz", **{builtin.RECORD: text}, **loaded)
+    with pytest.raises(builtin.UserError, match="damaged"):
+        builtin.load(tmp_path / "changed.npz")
 
 
 def test_varied_copies_keep_to_their_ranges():
@@ -108,7 +109,7 @@ def test_a_run_is_taken_up_where_it_was_cut_off(tmp_path, monkeypatch, eager):
     weights = tmp_path / "w.npz"
     options = ["--folder", str(tmp_path), "--weights", str(weights), "--size", "32"]
     finish.main([*options, "--pictures", "32"])
-    arrays, record = store.load(weights)
+    arrays, record = builtin.load(weights)
     assert record["images"] == 4 and len(arrays) == 309
     assert all(np.isfinite(x).all() for x in arrays.values())
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from adhelpers import builtin
+
 from . import store, student
 from .pictures import stream
 from .train import optimizers_of, restore, state_of
@@ -25,7 +27,7 @@ def main(arguments=None) -> None:
     folder = Path(options.folder)
     model = averaged_model(folder / "checkpoint.npz")
     settle_statistics(model, options.pictures, options.size, options.seed)
-    arrays = {path: v.numpy() for path, v in store.named_weights(model).items()}
+    arrays = {path: v.numpy() for path, v in builtin.named_weights(model).items()}
     store.save(options.weights, arrays, _record(folder, options))
     size = Path(options.weights).stat().st_size
     print(f"{options.weights}: {len(arrays)} arrays, {size / 1e6:.2f} MB")

@@ -7,12 +7,10 @@ import numpy as np
 import adhelpers as ad
 from adhelpers.images import fit, read
 
-from . import store
-
 
 def main(arguments=None) -> None:
     options = _parser().parse_args(arguments)
-    extract = extractor(options.model, options.weights, options.seed)
+    extract = ad.Extractor(options.model, options.weights, seed=options.seed)
     values = []
     for category in options.categories:
         data = ad.datasets.mvtec.load(options.data, category)
@@ -20,15 +18,6 @@ def main(arguments=None) -> None:
         values.append((plain, varied))
         print(f"{category:12} plain {plain:5.1f}  with copies {varied:5.1f}", flush=True)
     print("{:12} plain {:5.1f}  with copies {:5.1f}".format("mean", *np.mean(values, axis=0)))
-
-
-def extractor(model: str, weights: str, seed: int = 0) -> ad.Extractor:
-    """Make an extractor; unlike the package's own it takes a weights file of this folder too."""
-    if not weights.endswith(".npz"):
-        return ad.Extractor(model, weights=weights, seed=seed)
-    extract = ad.Extractor(model, weights="none")
-    store.assign(extract.backbone.model, store.load(weights)[0])
-    return extract
 
 
 def measure(extract, data, copies: int) -> tuple[float, float]:
@@ -65,7 +54,7 @@ def _auroc(train, test, labels) -> float:
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="efficientnet-b0")
-    parser.add_argument("--weights", required=True, help="none, a .npz of this folder, or a .h5")
+    parser.add_argument("--weights", required=True, help="builtin, none, .npz or .h5 file")
     parser.add_argument("--data", required=True, help="a folder laid out as MVTec AD")
     parser.add_argument("categories", nargs="+")
     parser.add_argument("--copies", type=int, default=3, help="varied copies per training image")
