@@ -151,16 +151,34 @@ def load(
     source = _weights_file(name, weights)
     network = _build(chosen, size, seed)
     if source is None:
-        label = f"none (untrained, seed {seed})"
+        pass
     elif source.suffix == ".npz":
-        record = builtin.load_into(network, source)
-        label = f"builtin {record['version']}" if weights == "builtin" else describe(source)
+        builtin.load_into(network, source)
     else:
         load_file(network, source, name)
-        label = "imagenet" if weights == "imagenet" else describe(source)
+    label = describe_weights(name, weights, seed)
     _set_normalisation(network)
     model = load_keras().Model(network.input, level_outputs(network), name=network.name)
     return Backbone(name, model, size, label)
+
+
+def describe_weights(name: str, weights: str | Path, seed: int = 0) -> str:
+    """Return what weights are, for people and for comparing origins, without building a network.
+
+    Parameters and errors are those of `load`.
+
+    Examples
+    --------
+    >>> describe_weights("efficientnet-b4", "none")
+    'none (untrained, seed 0)'
+    """
+    source = _weights_file(name, weights)
+    if source is None:
+        return f"none (untrained, seed {seed})"
+    if weights == "imagenet":
+        return "imagenet"
+    label = describe(source)
+    return label.replace(source.name, "built-in") if weights == "builtin" else label
 
 
 def level_outputs(network) -> dict[str, object]:

@@ -20,7 +20,9 @@ class Result:
     """One row of a run's summary: one category, model, engine and precision.
 
     Areas are fractions from 0 to 1, or None where the test split has only one class. The interval
-    is DeLong's at 95 %. Seconds are those of extraction, fit and scoring.
+    is DeLong's at 95 %. Seconds are those of extraction, fit and scoring; milliseconds those of
+    the network for one image, as `adhelpers.Extractor.milliseconds` measures them. The size is
+    that of the TFLite model, in megabytes.
     """
 
     category: str
@@ -39,6 +41,8 @@ class Result:
     defect_type_auroc: dict[str, float]
     n_skipped: int = 0
     note: str = ""
+    model_mb: float | None = None
+    ms_per_image: float | None = None
 
     @property
     def auroc_text(self) -> str:
@@ -253,6 +257,35 @@ def write_distances(
             writer.writerow(row)
 
 
+def precision_table(results: Sequence[Result]) -> str:
+    """Return, as text, how each precision does beside the first one of its category.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        With sizes and milliseconds.
+    """
+    head = ["category", "engine", "precision", "image AUROC", "difference", "MB", "ms per image"]
+    rows, first = [], {}
+    for r in results:
+        base = first.setdefault(r.category, r).image_auroc
+        defined = r.image_auroc is not None
+        rows.append(
+            [
+                r.category,
+                r.engine,
+                r.precision,
+                f"{100 * r.image_auroc:.1f} %" if defined else "not defined",
+                f"{100 * (r.image_auroc - base):+.1f}"
+                if defined and r is not first[r.category]
+                else "",
+                "" if r.model_mb is None else f"{r.model_mb:.1f}",
+                "" if r.ms_per_image is None else f"{r.ms_per_image:.1f}",
+            ]
+        )
+    return _aligned([head, *rows])
+
+
 def summary_table(results: Sequence[Result]) -> str:
     """Return the summary as text for the screen, with the mean over the categories."""
     head = ["category", "train", "test", "image AUROC (95 % interval)"]
@@ -260,18 +293,22 @@ def summary_table(results: Sequence[Result]) -> str:
     areas = [r.image_auroc for r in results if r.image_auroc is not None]
     if len(areas) > 1:
         rows.append(["mean", "", "", f"{100 * np.mean(areas):.1f} %"])
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [head, *rows]
-    ]
     first = results[0]
     origin = (
         f"{first.model}, weights: {first.weights}, protocol: {first.protocol}, "
         f"engine: {first.engine} {first.precision}"
     )
     notes = [f"{result.category}: {result.note}" for result in results if result.note]
-    return "\n".join([origin, *lines, *notes])
+    return "\n".join([origin, _aligned([head, *rows]), *notes])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as lines with straight columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
 
 
 def _both_classes(labels, scores) -> tuple[np.ndarray, np.ndarray]:

@@ -2,21 +2,25 @@
 
 import time
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from . import backbones
+from . import backbones, conversion, tflite
 from .datasets.samples import Samples
 from .errors import UserError
 from .features import FeatureSet, differing_fields
 from .images import Picture, output_size, stream
-from .parallel import ordered_map
+from .parallel import available_cores, ordered_map
+from .startup import load_keras
+
+#: What runs the network.
+ENGINES = ("auto", "keras", "tflite")
 
 _CHECKPOINT_SECONDS = 10.0
-_BATCHES_AT_ONCE = 2  # keeps the cores busy where a layer is too small to fill them
 
 
 class Extractor:
@@ -33,9 +37,20 @@ class Extractor:
     batch_size : int
         Images per call of the network; more needs more memory.
     seed : int
-        Of untrained weights.
+        Of untrained weights, and of the choice of the calibration images.
     skip_bad_images : bool
         Leave unreadable images out instead of stopping at the first.
+    engine : {"auto", "keras", "tflite"}
+        What runs the network. A CPU is fastest with ``"tflite"``: one LiteRT interpreter per
+        core, on a model that is converted at first use and then kept in a cache folder
+        (`adhelpers.conversion.cache_folder`). ``"auto"`` takes it unless there is a GPU.
+    precision : str
+        A key of `adhelpers.tflite.PRECISIONS`; Keras has float32 alone.
+    calibration : Samples, optional
+        Normal images, such as the training images; some of them are drawn to calibrate with, for
+        the precisions in `adhelpers.tflite.CALIBRATED`.
+    n_calibration : int
+        How many of them to draw at most; a fifth of them is always left over.
 
     Attributes
     ----------
@@ -43,6 +58,12 @@ class Extractor:
         The number of features per level.
     origin : dict
         What its features come from; see `adhelpers.features.ORIGIN_FIELDS`.
+    backbone : Backbone
+        The Keras network, whatever the engine; built when first asked for.
+    model : bytes or None
+        The TFLite model that runs, the content of a ``.tflite`` file.
+    calibration : Samples or None
+        The images that it was calibrated with.
 
     Raises
     ------
@@ -65,23 +86,54 @@ class Extractor:
         batch_size: int = 16,
         seed: int = 0,
         skip_bad_images: bool = False,
+        engine: str = "auto",
+        precision: str = "float32",
+        calibration: Samples | None = None,
+        n_calibration: int = 100,
     ):
         if batch_size < 1:
             raise UserError(f"the batch size must be at least 1, not {batch_size}")
         size = output_size(protocol, backbones.variant(backbone).input_size)
-        self.backbone = backbones.load(backbone, weights, size, seed)
-        self.levels = self.backbone.levels
         self.batch_size = batch_size
         self.skip_bad_images = skip_bad_images
+        self._weights, self._seed = weights, seed
         self.origin = {
             "backbone": backbone,
-            "weights": self.backbone.weights,
+            "weights": backbones.describe_weights(backbone, weights, seed),
             "input_size": size,
             "protocol": protocol,
-            "engine": "keras",
-            "precision": "float32",
+            "engine": _chosen_engine(engine, precision),
+            "precision": precision,
+            "calibration": None,
         }
-        self._pooled = _pooled(self.backbone)
+        self.model: bytes | None = None
+        self.calibration: Samples | None = None
+        if self.origin["engine"] == "keras":
+            self._runner = _KerasRunner(self.backbone)
+        else:
+            self.model = self._tflite_model(calibration, n_calibration)
+            self._runner = tflite.Runner(self.model, available_cores())
+        self.levels = self._runner.levels
+
+    @cached_property
+    def backbone(self) -> backbones.Backbone:
+        """The Keras network."""
+        origin = self.origin
+        return backbones.load(origin["backbone"], self._weights, origin["input_size"], self._seed)
+
+    def _tflite_model(self, calibration: Samples | None, n_calibration: int) -> bytes:
+        """Return the model to run, calibrated if its precision wants it."""
+        images: list[np.ndarray] = []
+        if self.origin["precision"] in tflite.CALIBRATED and calibration is not None:
+            self.calibration = conversion.choose_calibration(calibration, n_calibration, self._seed)
+            images, self.origin["calibration"] = conversion.calibration_images(
+                self.calibration, self.origin["input_size"], self.origin["protocol"]
+            )
+        return conversion.converted(lambda: self.backbone, self.origin, images)
+
+    def float_model(self) -> bytes:
+        """Return the backbone as a float32 TFLite model, whatever runs it here."""
+        return conversion.converted(lambda: self.backbone, self.origin | conversion.FLOAT)
 
     def __call__(self, samples: Samples, cache: str | Path | None = None) -> FeatureSet:
         """Extract the features of images.
@@ -138,10 +190,21 @@ class Extractor:
         -------
         features : dict of str to ndarray of float32, shape (N, D_l)
         """
-        import tensorflow as tf
+        return self._runner.pooled(images)
 
-        levels = self._pooled(tf.constant(images, tf.float32))
-        return {name: levels[name].numpy() for name in self.levels}
+    def milliseconds(self, repeats: int = 20) -> float:
+        """Return the median time of the network for one image, decoding not counted.
+
+        With TFLite on one thread; with Keras on all cores.
+        """
+        size = self.origin["input_size"]
+        image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+        seconds = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            self.pooled(image)
+            seconds.append(time.perf_counter() - start)
+        return 1e3 * float(np.median(seconds))
 
     def _known_rows(self, path: Path) -> dict[str, dict[str, np.ndarray]]:
         """Return the rows of a features file by image digest, if the file is of this origin."""
@@ -183,7 +246,7 @@ class Extractor:
         with tqdm(total=len(samples), desc="extract", unit="image", disable=None) as bar:
             pictures = fresh(stream(samples.paths, size, protocol, known.keys()))
             batches = iter(lambda: list(islice(pictures, self.batch_size)), [])
-            yield from ordered_map(compute, batches, _BATCHES_AT_ONCE)
+            yield from ordered_map(compute, batches, self._runner.workers)
         if reused:
             rows = [known[picture.digest] for picture in reused]
             yield reused, {name: np.stack([row[name] for row in rows]) for name in self.levels}
@@ -223,15 +286,49 @@ class _Table:
         return whole.rows(self.filled)
 
 
-def _pooled(backbone: backbones.Backbone):
-    """Return a compiled function from a batch of images to the pooled levels."""
+class _KerasRunner:
+    """Runs a backbone with TensorFlow."""
+
+    workers = 2  # keeps the cores busy where a layer is too small to fill them
+
+    def __init__(self, backbone: backbones.Backbone):
+        import tensorflow as tf
+
+        side = backbone.input_size
+
+        @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.float32)])
+        def pooled(images):
+            maps = backbone.model(images, training=False)
+            return {name: tf.reduce_mean(x, axis=(1, 2)) for name, x in maps.items()}
+
+        self.levels = backbone.levels
+        # Traced here, once, and not by several threads at once.
+        self._pooled = pooled.get_concrete_function()
+
+    def pooled(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        import tensorflow as tf
+
+        levels = self._pooled(tf.constant(images, tf.float32))
+        return {name: levels[name].numpy() for name in self.levels}
+
+
+def _chosen_engine(engine: str, precision: str) -> str:
+    """Return the engine that is meant, or raise a UserError if it cannot be had."""
+    tflite.check_precision(precision)
+    if engine not in ENGINES:
+        raise UserError(f"unknown engine {engine!r}; choose one of: {', '.join(ENGINES)}")
+    if engine == "keras" and precision != "float32":
+        raise UserError(f"engine keras has float32 alone, not {precision}; choose engine tflite")
+    if engine == "auto":
+        return "keras" if precision == "float32" and _has_gpu() else "tflite"
+    return engine
+
+
+def _has_gpu() -> bool:
+    """Return whether TensorFlow sees a GPU; it is imported only where there may be one."""
+    if not any(Path("/dev").glob("nvidia[0-9]*")):
+        return False
+    load_keras()
     import tensorflow as tf
 
-    side = backbone.input_size
-
-    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.float32)])
-    def pooled(images):
-        maps = backbone.model(images, training=False)
-        return {name: tf.reduce_mean(x, axis=(1, 2)) for name, x in maps.items()}
-
-    return pooled.get_concrete_function()  # traced here, once, and not by several threads at once
+    return bool(tf.config.list_physical_devices("GPU"))

@@ -13,7 +13,15 @@ from .errors import UserError
 from .files import written_whole
 
 #: What the features came from; two sets may be compared only where all of these agree.
-ORIGIN_FIELDS = ("backbone", "weights", "input_size", "protocol", "engine", "precision")
+ORIGIN_FIELDS = (
+    "backbone",
+    "weights",
+    "input_size",
+    "protocol",
+    "engine",
+    "precision",
+    "calibration",
+)
 
 
 @dataclass(frozen=True)

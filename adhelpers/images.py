@@ -134,11 +134,21 @@ def fit(image: np.ndarray, size: int, protocol: str = "square") -> np.ndarray:
     """
     if protocol == "square":
         return resize(image, size, size)
-    height, width = image.shape[:2]
-    scale = size * _CROP_RESIZE / _CROP_SIZE / min(height, width)
-    image = resize(image, round(height * scale), round(width * scale))
+    image = resize(image, *scaled_shape(image.shape[:2], size))
     top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
     return np.ascontiguousarray(image[top : top + size, left : left + size])
+
+
+def scaled_shape(shape: tuple[int, int], size: int) -> tuple[int, int]:
+    """Return the height and width to which protocol "crop" resizes before it crops, in pixels.
+
+    Examples
+    --------
+    >>> scaled_shape((512, 1024), 224)
+    (256, 512)
+    """
+    scale = size * _CROP_RESIZE / _CROP_SIZE / min(shape)
+    return round(shape[0] * scale), round(shape[1] * scale)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ open no window.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
@@ -19,12 +20,35 @@ from .files import written_whole
 
 NORMAL_COLOUR, ANOMALY_COLOUR = "#4477aa", "#cc6677"
 _CHANCE = {"color": "0.6", "linewidth": 1, "linestyle": ":"}
+_LARGE_PNG = 120_000  # bytes; photographs pass it
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 120) -> None:
     """Write a figure to an image file, whole or not at all."""
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=dpi, bbox_inches="tight")
+
+
+def show(figure: Figure, alt: str, dpi: int = 90) -> None:
+    """Show a figure in a notebook, with a text for readers who cannot see it.
+
+    Parameters
+    ----------
+    figure : Figure
+    alt : str
+        What there is to see, in a sentence; kept with the picture.
+    dpi : int
+        Of the picture: a PNG, or a JPEG where a PNG would be large.
+    """
+    from IPython.display import Image, display
+
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight")
+    if len(buffer.getvalue()) > _LARGE_PNG:
+        buffer = BytesIO()
+        settings = {"quality": 85, "optimize": True}
+        figure.savefig(buffer, format="jpeg", dpi=dpi, bbox_inches="tight", pil_kwargs=settings)
+    display(Image(buffer.getvalue(), alt=" ".join(alt.split())))
 
 
 def roc(
@@ -66,6 +90,44 @@ def roc(
         where = beside if many else {"loc": "lower right"}
         axes.legend(title="area under the curve", **where)
         _titles(figure, axes, title, subtitle)
+    return figure
+
+
+def level_damage(rows: Sequence, title: str, subtitle: str = "") -> Figure:
+    """Draw what quantizing does to each level.
+
+    Parameters
+    ----------
+    rows : sequence of LevelDamage
+        See `adhelpers.quantization.damage`.
+    title, subtitle : str
+    """
+    levels = list(dict.fromkeys(row.level for row in rows))
+    precisions = list(dict.fromkeys(row.precision for row in rows))
+    palette = dict(zip(precisions, sns.color_palette("colorblind", len(precisions)), strict=True))
+    width = 0.8 / len(precisions)
+    defined = rows[0].auroc is not None
+    with _style():
+        figure = Figure(figsize=(10 if defined else 6, 4.2), layout="constrained")
+        left, *right = figure.subplots(1, 2 if defined else 1, squeeze=False)[0]
+        for i, precision in enumerate(precisions):
+            own = [row for row in rows if row.precision == precision]
+            places = np.arange(len(own)) + (i - (len(precisions) - 1) / 2) * width
+            colour = {"color": palette[precision], "label": precision}
+            left.bar(places, [row.relative_error for row in own], width, **colour)
+            for axes in right:
+                axes.plot(levels, [100 * row.auroc for row in own], marker="o", **colour)
+        for axes in right:
+            base = [100 * row.auroc_float for row in rows if row.precision == precisions[0]]
+            axes.plot(levels, base, color="0.3", linestyle="--", marker=".", label="float32")
+            axes.set_ylabel("image AUROC of this level alone, %")
+            axes.legend()
+        left.set_xticks(range(len(levels)), levels)
+        left.set_ylabel("error / spread of normal images")
+        left.legend(title="precision")
+        for axes in (left, *right):
+            axes.tick_params(axis="x", rotation=40)
+        _titles(figure, left, title, subtitle)
     return figure
 
 

@@ -14,7 +14,7 @@ def load_keras():
     -------
     keras : module
     """
-    with _quiet_stderr():
+    with quiet_stderr():
         import keras
         import tensorflow
 
@@ -23,7 +23,7 @@ def load_keras():
 
 
 @contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Send what native code writes to stderr nowhere; Python's own errors still come through."""
     stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

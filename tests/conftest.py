@@ -17,6 +17,14 @@ def _folder(variable: str) -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Keep converted models for this run of the tests alone."""
+    if "ADHELPERS_CACHE" in os.environ:
+        return
+    os.environ["ADHELPERS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def mvtec_root() -> Path:
     """MVTec AD's `toothbrush` and `screw`, real images."""
@@ -39,4 +47,4 @@ def small_root(tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def untrained() -> ad.Extractor:
     """An extractor with untrained EfficientNet-B0, built once."""
-    return ad.Extractor("efficientnet-b0", weights="none", batch_size=4)
+    return ad.Extractor("efficientnet-b0", weights="none", batch_size=4, engine="keras")

@@ -20,8 +20,8 @@ def samples(small_root):
 def counted(untrained, monkeypatch):
     """The extractor, and a list that grows by the images that its network sees."""
     seen = []
-    pooled = untrained._pooled
-    monkeypatch.setattr(untrained, "_pooled", lambda x: seen.extend(x) or pooled(x))
+    pooled = untrained.pooled
+    monkeypatch.setattr(untrained, "pooled", lambda x: seen.extend(x) or pooled(x))
     return untrained, seen
 
 
@@ -47,6 +47,7 @@ def test_order_labels_and_origin(untrained, samples):
         "protocol": "square",
         "engine": "keras",
         "precision": "float32",
+        "calibration": None,
     }
 
 
@@ -92,19 +93,19 @@ def test_a_changed_setting_is_noticed(counted, samples, tmp_path, monkeypatch):
 
 def test_a_run_that_was_stopped_goes_on(counted, samples, tmp_path, monkeypatch):
     extract, seen = counted
-    pooled = extract._pooled
+    pooled = extract.pooled
 
     def stop_after_four(batch):
         if len(seen) >= 4:
             raise KeyboardInterrupt
         return pooled(batch)
 
-    monkeypatch.setattr(extract, "_pooled", stop_after_four)
-    monkeypatch.setattr(extraction, "_BATCHES_AT_ONCE", 1)
+    monkeypatch.setattr(extract, "pooled", stop_after_four)
+    monkeypatch.setattr(extract._runner, "workers", 1)
     with pytest.raises(KeyboardInterrupt):
         extract(samples, cache=tmp_path / "f.npz")
     assert [file.name for file in tmp_path.glob("*.npz")] == ["f.partial.npz"]
-    monkeypatch.setattr(extract, "_pooled", pooled)
+    monkeypatch.setattr(extract, "pooled", pooled)
     features = extract(samples, cache=tmp_path / "f.npz")
     assert len(seen) == 6
     np.testing.assert_array_equal(features.levels["level_1"], extract(samples).levels["level_1"])

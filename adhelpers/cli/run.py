@@ -1,102 +1,65 @@
 """Fit a detector per category, score its test images, and draw the ROC curves.
 
 Writes below the save path: summary.csv and summary.json, the distances of every image, figures,
-the fitted detectors (models/), and the features (feats/), which the next run uses again.
+the fitted detectors (models/), and the features (feats/), which the next run uses again. With
+--quantize it does so for TFLite models as well, and compares them with the float32 network.
 """
 
 import argparse
+import dataclasses
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from .. import backbones, images
-from ..datasets import Dataset, mvtec, synthetic
+from .. import images, quantization, tflite
+from ..datasets import Dataset
 from ..detector import MahalanobisDetector
-from ..errors import UserError
 from ..evaluation import (
     Result,
     evaluate,
     is_defined,
+    precision_table,
     summary_table,
     write_distances,
     write_summary,
 )
 from ..features import FeatureSet
-from ..files import check_writable
-from ..gaussian import MIN_IMAGES
+from ..files import check_writable, written_whole
+from . import options as shared
 
-SYNTHETIC = "synthetic"
+_CLIPPING_IMAGES = 20  # enough for a share; the whole network's maps are kept for each
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     add = parser.add_argument
+    shared.add_network_options(parser)
+    shared.add_data_options(parser)
+    shared.add_switch(parser, "save_feat", "keep the features in SAVE_PATH/feats, as .npz and .pkl")
+    shared.add_switch(parser, "quantize", "convert to TFLite and evaluate that as well")
     add(
-        "--model_name",
-        default="efficientnet-b0",
-        choices=backbones.VARIANTS,
-        metavar="NAME",
-        help=f"the network: {', '.join(backbones.VARIANTS)}",
-    )
-    add(
-        "--weights",
-        default="imagenet",
-        metavar="W",
-        help="imagenet, builtin (efficientnet-b0 alone), none (untrained), or a weights file",
-    )
-    add(
-        "--data_path",
-        default="data/mvtec_ad",
-        metavar="DIR",
-        help=f"a folder laid out like MVTec AD, or '{SYNTHETIC}': the embedded data set, drawn "
-        "into data/synthetic",
-    )
-    add(
-        "--category",
+        "--precision",
         nargs="+",
-        default="all",
-        metavar="NAME",
-        help="one category, several, or all",
+        default=["int8"],
+        choices=tflite.PRECISIONS,
+        metavar="P",
+        help="of --quantize, one or several: "
+        + "; ".join(f"{name}: {words}" for name, words in tflite.PRECISIONS.items()),
     )
     add(
-        "--save_path",
-        type=Path,
-        default=Path("result"),
-        metavar="DIR",
-        help="the folder for all that is written",
-    )
-    add(
-        "--protocol",
-        default="square",
-        choices=images.PROTOCOLS,
-        help="; ".join(f"{name}: {words}" for name, words in images.PROTOCOLS.items()),
-    )
-    add("--batch_size", type=int, default=16, metavar="N", help="images per call of the network")
-    add(
-        "--seed",
+        "--n_calibration",
         type=int,
-        default=0,
+        default=100,
         metavar="N",
-        help="of untrained weights and of the embedded data set",
+        help="how many training images to calibrate int8 with, at most",
     )
-    _add_switch(parser, "save_feat", "keep the features in SAVE_PATH/feats, as .npz and .pkl")
-    _add_switch(parser, "quantize", "convert to TFLite and evaluate that as well")
     add(
-        "--skip_bad_images",
-        action="store_true",
-        help="leave unreadable images out and count them, instead of stopping",
-    )
-
-
-def _add_switch(parser: argparse.ArgumentParser, name: str, help_text: str) -> None:
-    """Add ``--name`` and ``--no_name``, on by default."""
-    parser.add_argument(
-        f"--{name}", action="store_true", default=True, help=f"{help_text} (on by default)"
-    )
-    parser.add_argument(
-        f"--no_{name}", action="store_false", dest=name, help=f"do without --{name}"
+        "--engine",
+        default="auto",
+        choices=("auto", "keras", "tflite"),
+        help="what runs the float32 network. auto: with --quantize Keras, to compare with; "
+        "without, TFLite, the fastest on a CPU, or Keras where there is a GPU",
     )
 
 
@@ -105,6 +68,7 @@ class _Scored:
     """A category's test images with their scores: all that the figures need."""
 
     result: Result
+    train: FeatureSet
     features: FeatureSet
     distances: dict[str, np.ndarray]
     threshold: float
@@ -113,61 +77,38 @@ class _Scored:
     def scores(self) -> np.ndarray:
         return np.sum(list(self.distances.values()), axis=0)
 
+    @property
+    def name(self) -> str:
+        """What the files of this category, model, engine and precision are called."""
+        r = self.result
+        return f"{r.category}_{r.model}_{r.engine}_{r.precision}"
+
 
 def execute(options: argparse.Namespace) -> None:
     """Run the main job, as the options say."""
     check_writable(options.save_path)
-    datasets = _datasets(options)
-    from ..extraction import Extractor
-
-    extract = Extractor(
-        options.model_name,
-        options.weights,
-        options.protocol,
-        options.batch_size,
-        options.seed,
-        options.skip_bad_images,
-    )
-    if options.quantize:
-        print("--quantize: the TFLite path is not in this version yet; going on without it")
+    datasets = shared.load_datasets(options)
+    engine = "keras" if options.quantize and options.engine == "auto" else options.engine
+    extract = shared.make_extractor(options, engine=engine)
     scored = []
     for dataset in datasets:
-        scored.append(_run_category(dataset, extract, options))
-        write_summary([one.result for one in scored], options.save_path)
-        _draw_category(scored[-1], options)
-    _draw_all(scored, options)
-    print(summary_table([one.result for one in scored]))
-    print(f"written to {options.save_path}")
-
-
-def _datasets(options: argparse.Namespace) -> list[Dataset]:
-    """Return the sample tables of all the categories asked for, checked before any work."""
-    if options.data_path == SYNTHETIC:
-        names = _chosen(options.category, list(synthetic.CATEGORIES))
-        datasets = [synthetic.load(name, seed=options.seed) for name in names]
-    else:
-        names = _chosen(options.category, mvtec.categories(options.data_path))
-        datasets = [mvtec.load(options.data_path, name) for name in names]
-    for dataset in datasets:
-        if len(dataset.train) < MIN_IMAGES:
-            raise UserError(
-                f"category {dataset.category} has {len(dataset.train)} training image(s) in "
-                f"{dataset.root}; a Gaussian needs at least {MIN_IMAGES}, 40 or more to be of use"
-            )
-    return datasets
-
-
-def _chosen(asked: list[str], present: list[str]) -> list[str]:
-    if asked in ("all", ["all"]):
-        return present
-    for name in asked:
-        if name not in present:
-            raise UserError(f"unknown category {name!r}; there are: {', '.join(present)}, or all")
-    return list(dict.fromkeys(asked))
+        counts = f"{len(dataset.train)} training and {len(dataset.test)} test images"
+        print(f"{dataset.category}: {counts}", flush=True)
+        group = [_run_category(dataset, extract, options)]
+        if options.quantize:
+            group += _run_precisions(dataset, extract, group[0], options)
+        scored.append(group)
+        write_summary([one.result for group in scored for one in group], options.save_path)
+        _draw_category(group, options)
+    _draw_all([group[0] for group in scored], options)
+    print(summary_table([group[0].result for group in scored]))
+    if options.quantize:
+        print("\n" + precision_table([one.result for group in scored for one in group]))
+    print(f"\nwritten to {options.save_path}")
 
 
 def _run_category(dataset: Dataset, extract, options: argparse.Namespace) -> _Scored:
-    """Extract, fit and score one category, and write its files."""
+    """Extract, fit and score one category with one network, and write its files."""
     start = time.perf_counter()
     train = _features(extract, dataset, "train", options)
     test = _features(extract, dataset, "test", options)
@@ -175,55 +116,110 @@ def _run_category(dataset: Dataset, extract, options: argparse.Namespace) -> _Sc
     distances = detector.level_distances(test)
     seconds = time.perf_counter() - start
 
-    category, model = dataset.category, options.model_name
     skipped = len(dataset.train) + len(dataset.test) - len(train) - len(test)
     if skipped:
-        print(f"{category}: {skipped} unreadable images were left out")
-    result = evaluate(category, test, distances, len(train), seconds, skipped)
-    detector.save(options.save_path / "models" / f"detector_{category}_{model}.npz")
-    engine = f"{result.engine}_{result.precision}"
-    write_distances(
-        test, distances, options.save_path / f"distances_{category}_{model}_{engine}.csv"
+        print(f"{dataset.category}: {skipped} unreadable images were left out")
+    result = dataclasses.replace(
+        evaluate(dataset.category, test, distances, len(train), seconds, skipped),
+        model_mb=None if extract.model is None else round(len(extract.model) / 1e6, 2),
+        ms_per_image=round(extract.milliseconds(), 2) if options.quantize else None,
     )
-    return _Scored(result, test, distances, detector.threshold_)
+    scored = _Scored(result, train, test, distances, detector.threshold_)
+    detector.save(options.save_path / "models" / f"detector_{scored.name}.npz")
+    write_distances(test, distances, options.save_path / f"distances_{scored.name}.csv")
+    return scored
+
+
+def _run_precisions(
+    dataset: Dataset, full, full_scored: _Scored, options: argparse.Namespace
+) -> list[_Scored]:
+    """Do the same with a TFLite model in each precision, and report on each level."""
+    group, rows = [], []
+    for precision in dict.fromkeys(options.precision):
+        extract = shared.make_extractor(
+            options,
+            engine="tflite",
+            precision=precision,
+            calibration=dataset.train,
+            n_calibration=options.n_calibration,
+        )
+        group.append(_run_category(dataset, extract, options))
+        rows += _damage(dataset, full, full_scored, extract, group[-1])
+        path = options.save_path / "models" / f"backbone_{group[-1].name}.tflite"
+        with written_whole(path) as temporary:
+            temporary.write_bytes(extract.model)
+    name = f"{dataset.category}_{options.model_name}"
+    quantization.write_damage(rows, options.save_path / f"quantization_{name}.csv")
+    from .. import plots
+
+    title = f"{dataset.category}: what quantizing does to each level"
+    figure = plots.level_damage(rows, title, _subtitle(full_scored.result))
+    plots.save(figure, options.save_path / f"quantization_{name}.png")
+    return group
+
+
+def _damage(
+    dataset: Dataset, full, full_scored: _Scored, quantized, scored: _Scored
+) -> list[quantization.LevelDamage]:
+    """Compare each level with float32, on normal images that calibrated nothing."""
+    used = set() if quantized.calibration is None else set(map(str, quantized.calibration.paths))
+    kept = [path not in used for path in full_scored.train.paths]
+    held_out = [path for path, keep in zip(full_scored.train.paths, kept, strict=True) if keep]
+    size, protocol = quantized.origin["input_size"], quantized.origin["protocol"]
+    pictures = images.stream(held_out[:_CLIPPING_IMAGES], size, protocol)
+    clipped = quantization.clipped_shares(
+        full.float_model(), quantized.model, [picture.pixels for picture in pictures]
+    )
+    return quantization.damage(
+        full_scored.train.rows(kept),
+        scored.train.rows(kept),
+        clipped,
+        scored.features.labels,
+        full_scored.distances,
+        scored.distances,
+    )
 
 
 def _features(extract, dataset: Dataset, split: str, options: argparse.Namespace) -> FeatureSet:
-    samples = getattr(dataset, split)
     if not options.save_feat:
-        return extract(samples)
-    name = f"{split}_{dataset.category}_{options.model_name}"
-    place = options.save_path / "feats" / f"{name}.npz"
-    features = extract(samples, cache=place)
-    features.save(place.with_suffix(".pkl"))
-    return features
+        return extract(getattr(dataset, split))
+    return shared.extract_cached(extract, dataset, split, options.save_path)
 
 
-def _draw_category(scored: _Scored, options: argparse.Namespace) -> None:
+def _draw_category(group: list[_Scored], options: argparse.Namespace) -> None:
+    """Draw the figures of one category: of the float32 network, and of all precisions in one."""
     from .. import plots
 
-    result, test, scores = scored.result, scored.features, scored.scores
+    full = group[0]
+    result, test, scores = full.result, full.features, full.scores
     if not len(test):
         return
     name = f"{result.category}_{result.model}.png"
     subtitle = _subtitle(result)
     figures = {
         "scores": plots.score_histogram(
-            scores, test.defect_types, scored.threshold, f"{result.category}: scores", subtitle
+            scores, test.defect_types, full.threshold, f"{result.category}: scores", subtitle
         ),
         "examples": plots.examples(
             test.paths,
             scores,
             test.defect_types,
-            scored.threshold,
+            full.threshold,
             f"{result.category}: images and their scores",
             subtitle,
         ),
     }
     if is_defined(test.labels):
         curves = {"sum of levels": (test.labels, scores)}
-        curves |= {level: (test.labels, d) for level, d in scored.distances.items()}
+        curves |= {level: (test.labels, d) for level, d in full.distances.items()}
         figures["roc"] = plots.roc(curves, f"{result.category}: ROC per level", subtitle)
+        if len(group) > 1:
+            curves = {
+                f"{one.result.engine} {one.result.precision}": (one.features.labels, one.scores)
+                for one in group
+            }
+            title = f"{result.category}: ROC per precision"
+            figures["roc_precisions"] = plots.roc(curves, title, _subtitle(result, False))
     for kind, figure in figures.items():
         plots.save(figure, options.save_path / f"{kind}_{name}")
 
@@ -241,8 +237,6 @@ def _draw_all(scored: list[_Scored], options: argparse.Namespace) -> None:
         plots.save(figure, options.save_path / f"roc_{options.model_name}.png")
 
 
-def _subtitle(result: Result) -> str:
-    return (
-        f"{result.model}, weights: {result.weights}, {result.protocol}, "
-        f"{result.engine} {result.precision}"
-    )
+def _subtitle(result: Result, with_engine: bool = True) -> str:
+    words = f"{result.model}, weights: {result.weights}, {result.protocol}"
+    return f"{words}, {result.engine} {result.precision}" if with_engine else words

@@ -14,6 +14,7 @@ import pytest
 from pictures import draw_image, write_category, write_image
 
 import adhelpers as ad
+from adhelpers import conversion
 from adhelpers.cli import main
 
 SCRIPT = Path(__file__).parents[2] / "mahalanobis_anomaly_detection.py"
@@ -23,19 +24,20 @@ SCRIPT = Path(__file__).parents[2] / "mahalanobis_anomaly_detection.py"
 def one_network(untrained, monkeypatch):
     """Let the command use the network that the tests have built already."""
 
-    def extractor(backbone, weights, protocol, batch_size, seed, skip_bad_images):
-        if (backbone, weights, protocol, batch_size) != ("efficientnet-b0", "none", "square", 16):
-            return real(backbone, weights, protocol, batch_size, seed, skip_bad_images)
-        monkeypatch.setattr(untrained, "skip_bad_images", skip_bad_images)
+    def extractor(*arguments, **more):
+        usual = ("efficientnet-b0", "none", "square", 16)
+        if arguments[:4] != usual or more.get("precision", "float32") != "float32":
+            return real(*arguments, **more)
+        monkeypatch.setattr(untrained, "skip_bad_images", arguments[5])
         return untrained
 
     real = ad.extraction.Extractor
     monkeypatch.setattr(ad.extraction, "Extractor", extractor)
 
 
-def run(root, result, *more: str) -> int:
+def run(root, result, *more: str, quantize: bool = False) -> int:
     arguments = ["--data_path", str(root), "--save_path", str(result), "--weights", "none"]
-    return main(["run", *arguments, *more])
+    return main(["run", *arguments, *([] if quantize else ["--no_quantize"]), *more])
 
 
 def assert_one_line(capsys, *words: str) -> None:
@@ -83,13 +85,42 @@ def test_everything_is_written(small_root, tmp_path, capsys):
     with (result / "feats/train_plate_efficientnet-b0.pkl").open("rb") as file:
         record = pickle.load(file)
     assert record["levels"]["level_9"].shape == (6, 1280)
-    detector = ad.MahalanobisDetector.load(result / "models/detector_plate_efficientnet-b0.npz")
+    detector = ad.MahalanobisDetector.load(result / "models/detector_plate_efficientnet-b0_keras_float32.npz")
     test = ad.FeatureSet.load(result / "feats/test_plate_efficientnet-b0.npz")
     assert [float(line["total"]) for line in table] == detector.anomaly_score(test).tolist()
 
 
+def test_precisions_beside_the_full_network(small_root, tmp_path, capsys):
+    result = tmp_path / "result"
+    precisions = ["int8", "int8-weights"]
+    assert run(small_root, result, "--precision", *precisions, quantize=True) == 0
+    rows = json.loads((result / "summary.json").read_text())
+    found = [(row["engine"], row["precision"]) for row in rows]
+    assert found == [("keras", "float32"), ("tflite", "int8"), ("tflite", "int8-weights")]
+    assert all(row["ms_per_image"] > 0 for row in rows)
+    assert [row["model_mb"] is None for row in rows] == [True, False, False]
+    name = "plate_efficientnet-b0"
+    for precision in precisions:
+        assert (result / f"distances_{name}_tflite_{precision}.csv").exists()
+        model = result / "models" / f"backbone_{name}_tflite_{precision}.tflite"
+        assert model.stat().st_size / 1e6 == pytest.approx(rows[1]["model_mb"], rel=0.2)
+        assert (result / "feats" / f"train_{name}_{precision}.npz").exists()
+    with (result / f"quantization_{name}.csv").open() as file:
+        levels = list(csv.DictReader(file))
+    assert len(levels) == 2 * 9
+    assert 0 < float(levels[0]["relative_error"]) < 2
+    for kind in ("quantization", "roc_precisions"):
+        assert (result / f"{kind}_{name}.png").stat().st_size > 10_000
+    table = capsys.readouterr().out
+    assert "tflite  int8-weights" in table and "ms per image" in table
+
+    before = {path: path.stat().st_mtime_ns for path in conversion.cache_folder().iterdir()}
+    assert run(small_root, result, "--precision", *precisions, quantize=True) == 0
+    assert before == {p: p.stat().st_mtime_ns for p in conversion.cache_folder().iterdir()}
+
+
 def test_without_features_none_are_kept(small_root, tmp_path):
-    assert run(small_root, tmp_path / "result", "--no_save_feat", "--no_quantize") == 0
+    assert run(small_root, tmp_path / "result", "--no_save_feat") == 0
     assert not (tmp_path / "result/feats").exists()
 
 
@@ -118,7 +149,7 @@ def test_no_anomalies_is_no_error(tmp_path, capsys):
 def test_no_test_images_at_all_is_no_error(tmp_path, capsys):
     write_category(tmp_path / "data/plate", n_good=0, n_bad=0)
     assert run(tmp_path / "data", tmp_path / "r") == 0
-    assert (tmp_path / "r/models/detector_plate_efficientnet-b0.npz").exists()
+    assert (tmp_path / "r/models/detector_plate_efficientnet-b0_keras_float32.npz").exists()
 
 
 # --- bad input: one line, exit code 2, nothing lost -------------------------------------------
@@ -192,7 +223,7 @@ def test_a_features_file_cut_in_half(small_root, tmp_path, capsys):
         (["--model_name", "resnet"], ["efficientnet-b0", "efficientnetv2-b3"]),
         (["--category", "nut"], ["unknown category 'nut'", "plate"]),
         (["--protocol", "round"], ["square", "crop"]),
-        (["--weights", "imagenets"], ["imagenet, none, or"]),
+        (["--weights", "imagenets"], ["imagenet, builtin, none, or"]),
         (["--batch_size", "0"], ["at least 1"]),
         (["--batch_size", "x"], ["invalid int value"]),
         (["--colour"], ["--colour"]),
@@ -248,6 +279,9 @@ def test_ctrl_c_and_on_again(tmp_path):
         "result",
         "--batch_size",
         "2",
+        "--engine",
+        "keras",
+        "--no_quantize",
     ]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
@@ -258,7 +292,7 @@ def test_ctrl_c_and_on_again(tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     )
-    while "going on without" not in (line := process.stdout.readline()) and line:
+    while "plate: 40 training" not in (line := process.stdout.readline()) and line:
         pass
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
