@@ -1,27 +1,40 @@
-"""The main job against the same work done the plain way, in one run.
+"""The main job against the same work done the plain way, and against its floor, in one run.
 
 One category of 209 + 83 PNG files of 900 x 900 pixels (as many as MVTec AD's `bottle` has), written
 to a temporary folder; EfficientNet-B0, untrained (the time does not depend on the weights). Each
-way runs in a process of its own, so that the peak memory is its own too; imports and the building
-of the network are not counted.
+way runs in a process of its own, so that the peak memory is its own too. Not counted: imports, the
+network's building and its first call, and the conversion to TFLite, which is listed apart.
 
     python benchmarks/main_job.py
+
+plain    PIL one by one, Keras `predict`, the `LedoitWolf` class, `np.linalg.inv`, SciPy's
+         `mahalanobis` per image
+keras    this package with engine="keras"
+float32  this package with engine="tflite", its default on a CPU
+int8     the same in int8
+floor    decoding, resizing and bare LiteRT inference on all cores, and nothing else
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 from scipy.spatial.distance import mahalanobis
+from scipy.stats import spearmanr
 from sklearn.covariance import LedoitWolf
 
 import adhelpers as ad
@@ -63,18 +76,37 @@ def write_images(folder: Path) -> None:
         pass
 
 
-def ours(folder: Path, clock: Clock) -> np.ndarray:
+def ours(folder: Path, clock: Clock, **engine) -> np.ndarray:
     """Do the job with the package; decoding and network overlap in `extract`."""
     data = ad.datasets.mvtec.load(folder.parent, folder.name)
-    extract = ad.Extractor("efficientnet-b0", weights="none")
-    start = time.perf_counter()
+    extract = clock("prepare", lambda: extractor(data, **engine))
+    extract.milliseconds(2)
     train, test = clock("extract", lambda: (extract(data.train), extract(data.test)))
     detector = clock("fit", lambda: ad.MahalanobisDetector().fit(train))
     scores = clock("score", lambda: detector.anomaly_score(test))
-    clock.seconds["total"] = time.perf_counter() - start
-    paths = [*data.train.paths, *data.test.paths]
-    clock("decode", lambda: [None for _ in ad.images.stream(paths, 224)])  # alone, not in the total
     return scores
+
+
+def extractor(data, **engine) -> ad.Extractor:
+    return ad.Extractor("efficientnet-b0", weights="none", calibration=data.train, **engine)
+
+
+def floor(folder: Path, clock: Clock, **engine) -> None:
+    """Decode, resize and infer on all cores."""
+    data = ad.datasets.mvtec.load(folder.parent, folder.name)
+    model = extractor(data, **engine).model
+    local = threading.local()
+
+    def infer(path: Path) -> None:
+        image = cv2.resize(cv2.imread(str(path)), (224, 224), interpolation=cv2.INTER_AREA)
+        if not hasattr(local, "run"):
+            local.run = Interpreter(model_content=model, num_threads=1).get_signature_runner()
+        local.run(image=image[None].astype(np.float32))
+
+    paths = [*data.train.paths, *data.test.paths]
+    with ThreadPoolExecutor(available_cores()) as pool:
+        list(pool.map(infer, paths[:20]))  # not counted: every thread gets its interpreter
+        clock("extract", lambda: list(pool.map(infer, paths)))
 
 
 def plain(folder: Path, clock: Clock) -> np.ndarray:
@@ -108,16 +140,25 @@ def plain(folder: Path, clock: Clock) -> np.ndarray:
             total += [mahalanobis(row, mean, inverse) for row in x]
         return total
 
-    start = time.perf_counter()
+    network.predict(np.zeros((1, 224, 224, 3), np.float32), verbose=0)  # traces it
     images = clock("decode", lambda: (decode(data.train.paths), decode(data.test.paths)))
     train, test = clock("extract", lambda: [extract(x) for x in images])
     models = clock("fit", lambda: fit(train))
     scores = clock("score", lambda: score(test, models))
-    clock.seconds["total"] = time.perf_counter() - start
     return scores
 
 
-WAYS = {"ours": ours, "plain": plain}
+TFLITE = {"engine": "tflite", "precision": "float32"}
+INT8 = {"engine": "tflite", "precision": "int8"}
+WAYS = {
+    "plain": plain,
+    "keras": partial(ours, engine="keras"),
+    "float32": partial(ours, **TFLITE),
+    "int8": partial(ours, **INT8),
+    "floor of float32": partial(floor, **TFLITE),
+    "floor of int8": partial(floor, **INT8),
+}
+COUNTED = ("decode", "extract", "fit", "score")
 
 
 def measure(way: str, folder: Path) -> dict:
@@ -128,21 +169,27 @@ def measure(way: str, folder: Path) -> dict:
 
 
 def report(results: dict[str, dict]) -> str:
-    """Put the two ways side by side."""
-    lines = [f"{'seconds':<12}{'plain':>9}{'ours':>9}{'ratio':>9}"]
-    for step in ("decode", "extract", "fit", "score", "total"):
-        a, b = (results[way]["seconds"][step] for way in ("plain", "ours"))
-        lines.append(f"{step:<12}{a:>9.2f}{b:>9.2f}{a / b:>9.1f}")
-    a, b = (results[way]["peak_gb"] for way in ("plain", "ours"))
-    lines.append(f"{'peak GB':<12}{a:>9.2f}{b:>9.2f}{a / b:>9.1f}")
-    rank = [np.argsort(np.argsort(results[way]["scores"])) for way in ("plain", "ours")]
-    lines += [
-        "ours decodes and extracts at the same time: its `decode` is that step alone, and is "
-        "contained in `extract`;",
-        "its `fit` also fits five times more, to find a threshold on held-out images.",
-        f"rank correlation of the scores: {np.corrcoef(*rank)[0, 1]:.4f}; "
-        f"cores: {available_cores()}",
-    ]
+    """Put the ways side by side."""
+    totals = {way: sum(r["seconds"].get(step, 0) for step in COUNTED) for way, r in results.items()}
+    lines = ["seconds           " + "".join(f"{step:>9}" for step in (*COUNTED, "total", "faster"))]
+    for way, r in results.items():
+        cells = [f"{r['seconds'][s]:>9.2f}" if s in r["seconds"] else " " * 9 for s in COUNTED]
+        ratio = totals["plain"] / totals[way]
+        lines.append(f"{way:<18}{''.join(cells)}{totals[way]:>9.2f}{ratio:>8.1f}x")
+    for way in ("float32", "int8"):
+        ratio = totals[way] / totals[f"floor of {way}"]
+        lines.append(f"{way}: {ratio:.2f} times its floor")
+    for way in ("keras", "float32", "int8"):
+        ranks = spearmanr(results["plain"]["scores"], results[way]["scores"]).statistic
+        lines.append(
+            f"{way}: prepared in {results[way]['seconds']['prepare']:.1f} s, peak memory "
+            f"{results[way]['peak_gb']:.2f} GB (plain: {results['plain']['peak_gb']:.2f}), rank "
+            f"correlation with the plain scores {ranks:.3f}"
+        )
+    lines.append(
+        f"cores: {available_cores()}; all but plain decode within `extract`, and their `fit` "
+        "fits five times more, to find a threshold on held-out images"
+    )
     return "\n".join(lines)
 
 
@@ -155,13 +202,15 @@ def main() -> None:
         clock = Clock()
         scores = WAYS[options.way](options.folder, clock)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(json.dumps({"seconds": clock.seconds, "peak_gb": peak, "scores": scores.tolist()}))
+        scores = None if scores is None else scores.tolist()
+        print(json.dumps({"seconds": clock.seconds, "peak_gb": peak, "scores": scores}))
         return
     with tempfile.TemporaryDirectory() as temporary:
+        os.environ["ADHELPERS_CACHE"] = str(Path(temporary) / "cache")  # so that it converts
         folder = Path(temporary) / "bottle"
         write_images(folder)
         print(f"images: {sum(f.stat().st_size for f in folder.rglob('*.png')) / 2**20:.0f} MB")
-        print(report({way: measure(way, folder) for way in ("plain", "ours")}))
+        print(report({way: measure(way, folder) for way in WAYS}))
 
 
 if __name__ == "__main__":

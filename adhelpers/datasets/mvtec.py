@@ -123,7 +123,7 @@ def _size(shape: tuple[int, int]) -> str:
 
 def _category_folders(root: str | Path) -> dict[str, Path]:
     """Return the folder of each category; `root` itself where it is the folder of one."""
-    root = Path(os.path.abspath(root))  # so that "." has a name
+    root = Path(root)
     if not root.is_dir():
         raise UserError(
             f"there is no data folder {root}: fetch MVTec AD with `adhelpers fetch mvtec`, "
@@ -133,7 +133,7 @@ def _category_folders(root: str | Path) -> dict[str, Path]:
     # An image beside categories (a preview, say) does not make a category of the data set.
     flat = _images(root) and not any((folder / "train").is_dir() for folder in subfolders)
     if _has_splits(root) or flat:
-        return {root.name: root}
+        return {Path(os.path.abspath(root)).name: root}  # so that "." has a name
     found = {folder.name: folder for folder in subfolders if _has_splits(folder) or _images(folder)}
     if not found:
         raise UserError(
