@@ -141,6 +141,28 @@ def _activation_ranges(work, images: Iterable[np.ndarray]) -> dict:
     return ranges
 
 
+def take_bytes(model: bytes) -> bytes:
+    """Make a model take uint8 images, as cameras and decoders give them; nothing else changes.
+
+    Parameters
+    ----------
+    model : bytes
+        From `convert` or `quantize`.
+
+    Returns
+    -------
+    model : bytes
+        The same numbers for the same image, 0-255.
+    """
+    from .tflite_graph import Graph
+
+    graph = Graph(model)
+    outputs = graph.outputs()
+    graph.take_bytes("image")
+    graph.set_signature("image", outputs)
+    return graph.packed()
+
+
 @contextlib.contextmanager
 def silence():
     """Keep the quantizer's bars and the runtime's notices and warnings off the screen."""
@@ -175,12 +197,14 @@ class Runner:
                 for _ in range(workers):
                     interpreter = Interpreter(model_content=model, num_threads=1)
                     runner = interpreter.get_signature_runner("serving_default")
-                    runner(image=np.zeros(runner.get_input_details()["image"]["shape"], np.float32))
+                    image = runner.get_input_details()["image"]
+                    runner(image=np.zeros(image["shape"], image["dtype"]))
                     self._free.put(runner)
             outputs = runner.get_output_details()
         except (ValueError, RuntimeError, KeyError) as error:
             reason = " ".join(str(error).split())[:160]
             raise UserError(f"not a TFLite model of a backbone ({reason})") from error
+        self._input_type = image["dtype"]
         self.levels = {name: int(outputs[name]["shape"][1]) for name in sorted(outputs)}
 
     def pooled(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -201,7 +225,7 @@ class Runner:
         runner = self._free.get()
         try:
             for i, image in enumerate(images):
-                for name, vector in runner(image=image[None].astype(np.float32)).items():
+                for name, vector in runner(image=image[None].astype(self._input_type)).items():
                     features[name][i] = vector[0]
         finally:
             self._free.put(runner)

@@ -86,6 +86,16 @@ def test_the_input_range_is_that_of_any_image(float_model):
     assert quantization.scale == pytest.approx(1.0) and quantization.zeroPoint == -128
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_uint8_input_changes_nothing(float_model, pictures, precision):
+    model = tflite.quantize(float_model, precision, pictures[4:])
+    taken, given = tflite.Runner(tflite.take_bytes(model)), tflite.Runner(model)
+    assert taken._input_type == np.uint8
+    found, expected = taken.pooled(pictures[:2]), given.pooled(pictures[:2])
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
 def test_vectors_are_copies_and_threads_do_not_mix(float_model, pictures):
     runner = tflite.Runner(float_model, workers=2)
     one_by_one = [runner.pooled(pictures[i : i + 1])["level_9"][0] for i in range(12)]

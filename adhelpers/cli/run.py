@@ -55,6 +55,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="how many training images to calibrate int8 with, at most",
     )
     add(
+        "--input_type",
+        default="float32",
+        choices=("float32", "uint8"),
+        help="what the TFLite models that are written take; 0-255 in either",
+    )
+    add(
         "--engine",
         default="auto",
         choices=("auto", "keras", "tflite"),
@@ -147,7 +153,10 @@ def _run_precisions(
         rows += _damage(dataset, full, full_scored, extract, group[-1])
         path = options.save_path / "models" / f"backbone_{group[-1].name}.tflite"
         with written_whole(path) as temporary:
-            temporary.write_bytes(extract.model)
+            wants_bytes = options.input_type == "uint8"
+            temporary.write_bytes(
+                tflite.take_bytes(extract.model) if wants_bytes else extract.model
+            )
     name = f"{dataset.category}_{options.model_name}"
     quantization.write_damage(rows, options.save_path / f"quantization_{name}.csv")
     from .. import plots

@@ -256,6 +256,10 @@ def test_every_option_has_a_help_text(capsys):
         "no_save_feat",
         "quantize",
         "no_quantize",
+        "precision",
+        "n_calibration",
+        "input_type",
+        "engine",
         "skip_bad_images",
     ):
         assert f"--{option}" in text
