@@ -11,14 +11,11 @@ from tqdm import tqdm
 
 from . import backbones, conversion, tflite
 from .datasets.samples import Samples
+from .engines import KerasRunner, chosen_engine
 from .errors import UserError
 from .features import FeatureSet, differing_fields
 from .images import Picture, output_size, stream
 from .parallel import available_cores, ordered_map
-from .startup import load_keras
-
-#: What runs the network.
-ENGINES = ("auto", "keras", "tflite")
 
 _CHECKPOINT_SECONDS = 10.0
 
@@ -102,14 +99,14 @@ class Extractor:
             "weights": backbones.describe_weights(backbone, weights, seed),
             "input_size": size,
             "protocol": protocol,
-            "engine": _chosen_engine(engine, precision),
+            "engine": chosen_engine(engine, precision),
             "precision": precision,
             "calibration": None,
         }
         self.model: bytes | None = None
         self.calibration: Samples | None = None
         if self.origin["engine"] == "keras":
-            self._runner = _KerasRunner(self.backbone)
+            self._runner = KerasRunner(self.backbone)
         else:
             self.model = self._tflite_model(calibration, n_calibration)
             self._runner = tflite.Runner(self.model, available_cores())
@@ -284,51 +281,3 @@ class _Table:
             self.origin,
         )
         return whole.rows(self.filled)
-
-
-class _KerasRunner:
-    """Runs a backbone with TensorFlow."""
-
-    workers = 2  # keeps the cores busy where a layer is too small to fill them
-
-    def __init__(self, backbone: backbones.Backbone):
-        import tensorflow as tf
-
-        side = backbone.input_size
-
-        @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.float32)])
-        def pooled(images):
-            maps = backbone.model(images, training=False)
-            return {name: tf.reduce_mean(x, axis=(1, 2)) for name, x in maps.items()}
-
-        self.levels = backbone.levels
-        # Traced here, once, and not by several threads at once.
-        self._pooled = pooled.get_concrete_function()
-
-    def pooled(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        import tensorflow as tf
-
-        levels = self._pooled(tf.constant(images, tf.float32))
-        return {name: levels[name].numpy() for name in self.levels}
-
-
-def _chosen_engine(engine: str, precision: str) -> str:
-    """Return the engine that is meant, or raise a UserError if it cannot be had."""
-    tflite.check_precision(precision)
-    if engine not in ENGINES:
-        raise UserError(f"unknown engine {engine!r}; choose one of: {', '.join(ENGINES)}")
-    if engine == "keras" and precision != "float32":
-        raise UserError(f"engine keras has float32 alone, not {precision}; choose engine tflite")
-    if engine == "auto":
-        return "keras" if precision == "float32" and _has_gpu() else "tflite"
-    return engine
-
-
-def _has_gpu() -> bool:
-    """Return whether TensorFlow sees a GPU; it is imported only where there may be one."""
-    if not any(Path("/dev").glob("nvidia[0-9]*")):
-        return False
-    load_keras()
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))

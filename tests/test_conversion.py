@@ -7,7 +7,7 @@ import pytest
 from pictures import write_category
 
 import adhelpers as ad
-from adhelpers import conversion, extraction, tflite
+from adhelpers import conversion, engines, tflite
 from adhelpers.datasets import mvtec
 from adhelpers.errors import UserError
 
@@ -107,11 +107,11 @@ def test_engines_and_precisions_that_do_not_go_together(samples):
 
 
 def test_auto_is_tflite_without_a_gpu(monkeypatch):
-    monkeypatch.setattr(extraction, "_has_gpu", lambda: False)
-    assert extraction._chosen_engine("auto", "float32") == "tflite"
-    monkeypatch.setattr(extraction, "_has_gpu", lambda: True)
-    assert extraction._chosen_engine("auto", "float32") == "keras"
-    assert extraction._chosen_engine("auto", "int8") == "tflite"
+    monkeypatch.setattr(engines, "has_gpu", lambda: False)
+    assert engines.chosen_engine("auto", "float32") == "tflite"
+    monkeypatch.setattr(engines, "has_gpu", lambda: True)
+    assert engines.chosen_engine("auto", "float32") == "keras"
+    assert engines.chosen_engine("auto", "int8") == "tflite"
 
 
 def test_int8_without_calibration_images_is_refused():

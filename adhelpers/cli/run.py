@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import images, quantization, tflite
+from .. import engines, images, quantization, tflite
 from ..datasets import Dataset
 from ..detector import MahalanobisDetector
 from ..evaluation import (
@@ -63,7 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--engine",
         default="auto",
-        choices=("auto", "keras", "tflite"),
+        choices=engines.ENGINES,
         help="what runs the float32 network. auto: with --quantize Keras, to compare with; "
         "without, TFLite, the fastest on a CPU, or Keras where there is a GPU",
     )
