@@ -1,6 +1,3 @@
-import csv
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +5,6 @@ from hypothesis import strategies as st
 from scipy.stats import bootstrap, mannwhitneyu, norm
 from sklearn.metrics import roc_auc_score
 
-import adhelpers as ad
 from adhelpers import evaluation
 from adhelpers.errors import UserError
 
@@ -98,57 +94,3 @@ def test_errors(labels, scores, message):
 def test_confidence_out_of_range():
     with pytest.raises(UserError, match="between 0 and 1"):
         evaluation.auc_interval([0, 1], [1, 2], confidence=95)
-
-
-def results() -> tuple[ad.FeatureSet, dict, list[evaluation.Result]]:
-    labels = [0, 0, 0, 1, 1]
-    origin = {
-        "backbone": "efficientnet-b0",
-        "weights": "none (untrained, seed 0)",
-        "engine": "keras",
-        "precision": "float32",
-        "protocol": "square",
-    }
-    features = ad.FeatureSet.from_arrays({"level_1": np.zeros((5, 2))}, labels, **origin)
-    distances = {"level_1": np.arange(5.0), "level_2": np.array([0.0, 1, 9, 2, 3])}
-    normal = features.rows([0, 1, 2])
-    near = {name: distance[:3] for name, distance in distances.items()}
-    rows = [
-        evaluation.evaluate("plate", features, distances, 40, 1.234),
-        evaluation.evaluate("good only", normal, near, 40, 1.0),
-    ]
-    return features, distances, rows
-
-
-def test_the_summary_files_hold_what_they_should(tmp_path):
-    _, distances, rows = results()
-    evaluation.write_summary(rows, tmp_path)
-    first, second = json.loads((tmp_path / "summary.json").read_text())
-    total = sum(distances.values())
-    assert first["image_auroc"] == roc_auc_score([0, 0, 0, 1, 1], total)
-    assert 0 <= first["image_auroc_low"] <= first["image_auroc"] <= first["image_auroc_high"] <= 1
-    assert first["level_auroc"] == {"level_1": 1.0, "level_2": pytest.approx(2 / 3)}
-    assert first["weights"] == "none (untrained, seed 0)"
-    assert (first["n_train"], first["n_test"], first["seconds"]) == (40, 5, 1.23)
-    assert second["image_auroc"] is None
-    assert second["note"] == "AUC not defined: no anomalous test images"
-    with (tmp_path / "summary.csv").open() as file:
-        table = list(csv.DictReader(file))
-    assert float(table[0]["image_auroc"]) == first["image_auroc"]
-    assert table[1]["image_auroc"] == ""
-    assert table[0]["category"] == "plate"
-
-
-def test_the_table_names_the_weights_and_what_is_not_defined():
-    text = evaluation.summary_table(results()[2])
-    assert "weights: none (untrained, seed 0)" in text
-    assert "good only: AUC not defined: no anomalous test images" in text
-
-
-def test_distances_are_written_with_their_total(tmp_path):
-    features, distances, _ = results()
-    evaluation.write_distances(features, distances, tmp_path / "d.csv")
-    with (tmp_path / "d.csv").open() as file:
-        table = list(csv.DictReader(file))
-    assert [float(row["total"]) for row in table] == (sum(distances.values())).tolist()
-    assert list(table[0]) == ["file", "label", "defect_type", "total", "level_1", "level_2"]

@@ -13,19 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import engines, images, quantization, tflite
+from ..augmentation import Augmentation
 from ..datasets import Dataset
 from ..detector import MahalanobisDetector
-from ..evaluation import (
+from ..evaluation import is_defined
+from ..features import FeatureSet
+from ..files import check_writable, written_whole
+from ..summary import (
     Result,
     evaluate,
-    is_defined,
     precision_table,
     summary_table,
     write_distances,
     write_summary,
 )
-from ..features import FeatureSet
-from ..files import check_writable, written_whole
+from . import augmenting
 from . import options as shared
 
 _CLIPPING_IMAGES = 20  # enough for a share; the whole network's maps are kept for each
@@ -36,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     shared.add_network_options(parser)
     shared.add_data_options(parser)
+    augmenting.add_augment_options(parser)
     shared.add_switch(parser, "save_feat", "keep the features in SAVE_PATH/feats, as .npz and .pkl")
     shared.add_switch(parser, "quantize", "convert to TFLite and evaluate that as well")
     add(
@@ -92,6 +95,7 @@ class _Scored:
 
 def execute(options: argparse.Namespace) -> None:
     """Run the main job, as the options say."""
+    augmenting.check(options)
     check_writable(options.save_path)
     datasets = shared.load_datasets(options)
     engine = "keras" if options.quantize and options.engine == "auto" else options.engine
@@ -100,9 +104,10 @@ def execute(options: argparse.Namespace) -> None:
     for dataset in datasets:
         counts = f"{len(dataset.train)} training and {len(dataset.test)} test images"
         print(f"{dataset.category}: {counts}", flush=True)
-        group = [_run_category(dataset, extract, options)]
+        augmentation = augmenting.augmentation_for(dataset, extract, options)
+        group = [_run_category(dataset, extract, options, augmentation)]
         if options.quantize:
-            group += _run_precisions(dataset, extract, group[0], options)
+            group += _run_precisions(dataset, extract, group[0], options, augmentation)
         scored.append(group)
         write_summary([one.result for group in scored for one in group], options.save_path)
         _draw_category(group, options)
@@ -113,20 +118,28 @@ def execute(options: argparse.Namespace) -> None:
     print(f"\nwritten to {options.save_path}")
 
 
-def _run_category(dataset: Dataset, extract, options: argparse.Namespace) -> _Scored:
+def _run_category(
+    dataset: Dataset,
+    extract,
+    options: argparse.Namespace,
+    augmentation: Augmentation | None,
+) -> _Scored:
     """Extract, fit and score one category with one network, and write its files."""
     start = time.perf_counter()
     train = _features(extract, dataset, "train", options)
     test = _features(extract, dataset, "test", options)
-    detector = MahalanobisDetector().fit(train)
+    fitted = augmenting.with_copies(train, extract, dataset, augmentation)
+    detector = MahalanobisDetector().fit(fitted)
     distances = detector.level_distances(test)
     seconds = time.perf_counter() - start
 
     skipped = len(dataset.train) + len(dataset.test) - len(train) - len(test)
     if skipped:
         print(f"{dataset.category}: {skipped} unreadable images were left out")
+    result = evaluate(dataset.category, test, distances, len(train), seconds, skipped)
     result = dataclasses.replace(
-        evaluate(dataset.category, test, distances, len(train), seconds, skipped),
+        result,
+        note="; ".join(filter(None, [result.note, augmenting.described(augmentation)])),
         model_mb=None if extract.model is None else round(len(extract.model) / 1e6, 2),
         ms_per_image=round(extract.milliseconds(), 2) if options.quantize else None,
     )
@@ -137,7 +150,11 @@ def _run_category(dataset: Dataset, extract, options: argparse.Namespace) -> _Sc
 
 
 def _run_precisions(
-    dataset: Dataset, full, full_scored: _Scored, options: argparse.Namespace
+    dataset: Dataset,
+    full,
+    full_scored: _Scored,
+    options: argparse.Namespace,
+    augmentation: Augmentation | None,
 ) -> list[_Scored]:
     """Do the same with a TFLite model in each precision, and report on each level."""
     group, rows = [], []
@@ -149,7 +166,7 @@ def _run_precisions(
             calibration=dataset.train,
             n_calibration=options.n_calibration,
         )
-        group.append(_run_category(dataset, extract, options))
+        group.append(_run_category(dataset, extract, options, augmentation))
         rows += _damage(dataset, full, full_scored, extract, group[-1])
         path = options.save_path / "models" / f"backbone_{group[-1].name}.tflite"
         with written_whole(path) as temporary:
