@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint format lab bench clean help
+.PHONY: run test test-notebooks-full lint format notebooks student lab bench clean help
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 22
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Python {v[0]}.{v[1]} found, 3.11 to 3.13 needed: make PYTHON=python3.12 ...")'
@@ -21,13 +21,23 @@ run: $(READY)  ## the main job on the embedded data set; results in result/
 test: $(READY)  ## the tests
 	$(BIN)/python -m pytest
 
-lint: $(READY)  ## ruff: lint and format
+test-notebooks-full: $(READY)  ## run the notebooks and compare every text output
+	$(BIN)/python -m tools.notebooks.gate
+
+lint: $(READY)  ## ruff: lint and format; the form of the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tools.notebooks.check
 
 format: $(READY)  ## put the code into ruff's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+notebooks: $(READY)  ## run all notebooks from clean kernels and write them back
+	$(BIN)/python -m tools.notebooks.run
+
+student: $(READY)  ## the notebooks without solutions, in build/student
+	$(BIN)/python -m tools.notebooks.student
 
 lab: $(READY)  ## open JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -1,0 +1,153 @@
+"""Check this machine: Python, packages, memory, weights, data, and a run of one image.
+
+Prints a line per check: OK and what was found, or NOT OK and how to mend it. The exit code is 2 if
+something is NOT OK. Run it before a workshop.
+"""
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from ..errors import UserError
+
+_PACKAGE = "adhelpers"
+_INSTALL = "install the project again: make, or pip install -e '.[notebooks]'"
+_NEEDED_GB = 3.0  # what a notebook may take
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser; the defaults are those of the notebooks."""
+    add = parser.add_argument
+    add("--model_name", default="efficientnet-b0", metavar="NAME", help="the network to try")
+    add("--weights", default="builtin", metavar="W", help="imagenet, builtin, none, or a file")
+    add(
+        "--data_path",
+        default="synthetic",
+        metavar="DIR",
+        help="a folder laid out like MVTec AD, or 'synthetic': the embedded data set",
+    )
+
+
+def execute(options: argparse.Namespace) -> None:
+    """Run the checks, all of them, and raise a UserError if one fails."""
+    checks = {
+        "Python": _python,
+        "packages": _packages,
+        "memory": _memory,
+        "weights": _weights,
+        "data": _data,
+        "one image": _one_image,
+    }
+    failed = []
+    for name, check in checks.items():
+        try:
+            print(f"OK      {name}: {check(options)}", flush=True)
+        except (UserError, ImportError) as error:
+            mend = f"; {_INSTALL}" if isinstance(error, ImportError) else ""
+            print(f"NOT OK  {name}: {error}{mend}", flush=True)
+            failed.append(name)
+    if failed:
+        raise UserError(f"NOT OK: {', '.join(failed)}; mend the first one and run doctor again")
+    print("All is well.")
+
+
+def _python(options: argparse.Namespace) -> str:
+    from packaging.specifiers import SpecifierSet
+
+    found, wanted = platform.python_version(), metadata.metadata(_PACKAGE)["Requires-Python"]
+    if found not in SpecifierSet(wanted, prereleases=True):
+        raise UserError(f"Python {found} found, {wanted} needed; make PYTHON=python3.12")
+    return f"{found} ({platform.system()} {platform.machine()})"
+
+
+def _packages(options: argparse.Namespace) -> str:
+    versions = {}
+    for requirement in _requirements():
+        try:
+            found = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            raise UserError(f"{requirement.name} is missing; {_INSTALL}") from None
+        if not requirement.specifier.contains(found, prereleases=True):
+            raise UserError(
+                f"{requirement.name} {found} found, {requirement.specifier} needed; {_INSTALL}"
+            )
+        versions[requirement.name] = found
+    shown = ", ".join(f"{name} {versions[name]}" for name in ("tensorflow", "keras", "numpy"))
+    return f"{len(versions)} packages, among them {shown}"
+
+
+def _requirements() -> Iterator:
+    """Yield what the package and its notebooks require here."""
+    from packaging.requirements import Requirement
+
+    for line in metadata.requires(_PACKAGE) or []:
+        requirement = Requirement(line)
+        if not requirement.marker or requirement.marker.evaluate({"extra": "notebooks"}):
+            yield requirement
+
+
+def _memory(options: argparse.Namespace) -> str:
+    found = _memory_gb()
+    if found is None:
+        return f"not known on this system; a notebook takes up to {_NEEDED_GB:.0f} GB"
+    if found < _NEEDED_GB:
+        raise UserError(
+            f"{found:.1f} GB found, {_NEEDED_GB:.0f} GB needed; close other programs, stop other "
+            "notebooks' kernels, or take a larger machine"
+        )
+    return f"{found:.1f} GB"
+
+
+def _memory_gb() -> float | None:
+    """Return the memory that this process may use, in GB: the machine's, or its container's."""
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+        return None
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    container = Path("/sys/fs/cgroup/memory.max")
+    if container.is_file() and (limit := container.read_text().strip()).isdigit():
+        limits.append(int(limit))
+    return min(limits) / 1e9
+
+
+def _weights(options: argparse.Namespace) -> str:
+    from .. import backbones, builtin
+
+    if options.weights == "builtin":
+        builtin.load()  # raises if it is damaged
+    words = backbones.describe_weights(options.model_name, options.weights)
+    return f"{options.model_name}, {words}"
+
+
+def _data(options: argparse.Namespace) -> str:
+    from ..datasets import mvtec, synthetic
+    from ..files import check_writable
+
+    if options.data_path != "synthetic":
+        names = mvtec.categories(options.data_path)
+        counts = [len(mvtec.load(options.data_path, name).train) for name in names]
+        return f"{options.data_path}: {len(names)} categories, {sum(counts)} training images"
+    check_writable("data/synthetic")
+    return f"synthetic: {', '.join(synthetic.CATEGORIES)}, drawn when first used"
+
+
+def _one_image(options: argparse.Namespace) -> str:
+    import numpy as np
+
+    from .. import images
+    from ..datasets import synthetic
+    from ..extraction import Extractor
+
+    extract = Extractor(options.model_name, options.weights)
+    image = images.fit(synthetic.draw("weave")[0], extract.origin["input_size"])
+    start = time.perf_counter()
+    features = extract.pooled(image[None])
+    milliseconds = 1000 * (time.perf_counter() - start)
+    if not all(np.isfinite(rows).all() for rows in features.values()):
+        raise UserError("the network's features are NaN or infinite; take other --weights")
+    width = sum(extract.levels.values())
+    engine = f"{extract.origin['engine']} {extract.origin['precision']}"
+    return f"{len(features)} levels, {width} features, {engine}, {milliseconds:.0f} ms"

@@ -1,0 +1,54 @@
+"""What the notebooks share besides the method: finding the data, and figures to teach with."""
+
+from pathlib import Path
+
+from ..datasets import Dataset, mvtec, synthetic
+from .diagrams import bars, ellipses, scatters, spectra, strips
+from .maps import scales
+from .pictures import gallery, outlined
+from .quantization import decisions, operators, sorted_curves
+
+__all__ = [
+    "bars",
+    "decisions",
+    "ellipses",
+    "gallery",
+    "load",
+    "operators",
+    "outlined",
+    "scales",
+    "scatters",
+    "sorted_curves",
+    "spectra",
+    "strips",
+]
+
+
+def load(data: str | Path, category: str) -> Dataset:
+    """List the images of a category, for a notebook.
+
+    Parameters
+    ----------
+    data : str or Path
+        ``"synthetic"``, or a folder laid out like MVTec AD.
+    category : str
+
+    Returns
+    -------
+    dataset : Dataset
+
+    Raises
+    ------
+    UserError
+        If there is no such folder or category.
+
+    Notes
+    -----
+    The embedded data set is drawn at its first use: into the folder ``data`` of the checkout that
+    the notebook lies in, or else of the working folder.
+    """
+    if str(data) != "synthetic":
+        return mvtec.load(data, category)
+    here = Path.cwd()
+    home = next((f for f in (here, *here.parents) if (f / "data/README.md").is_file()), here)
+    return synthetic.load(category, home / "data" / "synthetic")

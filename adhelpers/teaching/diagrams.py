@@ -1,0 +1,155 @@
+"""Figures made of numbers."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ..plots import ANOMALY_COLOUR, NORMAL_COLOUR
+
+
+def strips(groups: Mapping[str, np.ndarray], quantity: str, title: str) -> Figure:
+    """Draw one row of marks per group, a mark for each value.
+
+    Parameters
+    ----------
+    groups : dict of str to array, shape (N_g,)
+        Groups whose name ends in "good" are normal images, and drawn in their colour.
+    quantity : str
+        What the values are, and their unit.
+    title : str
+    """
+    figure = Figure(figsize=(7.4, 1.2 + 0.42 * len(groups)), layout="constrained")
+    axes = figure.subplots()
+    for row, (name, values) in enumerate(groups.items()):
+        colour = NORMAL_COLOUR if name.endswith("good") else ANOMALY_COLOUR
+        axes.plot(values, np.full(len(values), row), "|", color=colour, markersize=14, alpha=0.7)
+        axes.plot(np.mean(values), row, "o", color="black", markersize=5)
+    axes.plot([], [], "o", color="black", markersize=5, label="mean")
+    axes.set_yticks(range(len(groups)), list(groups))
+    axes.set(xlabel=quantity, title=title, ylim=(len(groups) - 0.4, -0.6))
+    axes.legend(loc="best", fontsize=8)
+    return figure
+
+
+def bars(
+    series: Mapping[str, Mapping[str, float]],
+    quantity: str,
+    title: str,
+    chance: float | None = None,
+) -> Figure:
+    """Draw grouped bars: a group per key of the inner mappings, a colour per series.
+
+    Parameters
+    ----------
+    series : dict of str to (dict of str to float)
+        By the name in the legend; all with the same keys, such as level names.
+    quantity : str
+        What the values are, and their unit.
+    title : str
+    chance : float, optional
+        What guessing would give; drawn as a line.
+    """
+    keys = list(next(iter(series.values())))
+    figure = Figure(figsize=(2.6 + 0.75 * len(keys), 3.8), layout="constrained")
+    axes = figure.subplots()
+    width = 0.8 / len(series)
+    colours = sns.color_palette("colorblind", len(series))
+    for i, (name, values) in enumerate(series.items()):
+        places = np.arange(len(keys)) + (i - (len(series) - 1) / 2) * width
+        axes.bar(places, [values[key] for key in keys], width, label=name, color=colours[i])
+    axes.set_xticks(range(len(keys)), [key.replace("level_", "level ") for key in keys])
+    axes.set(ylabel=quantity, title=title)
+    if chance is not None:
+        axes.axhline(chance, color="0.3", linestyle=":", linewidth=1.5, label="guessing")
+    if len(series) > 1 or chance is not None:
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return figure
+
+
+def scatters(
+    panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+    axis_names: tuple[str, str],
+    title: str,
+) -> Figure:
+    """Draw points of training, normal test and anomalous test images, a panel for each view.
+
+    Parameters
+    ----------
+    panels : dict of str to (train, good, anomalous), arrays of shape (N, 2)
+    axis_names : (str, str)
+    title : str
+    """
+    figure = Figure(figsize=(4 * len(panels), 4.2), layout="constrained")
+    looks = [
+        ("training", {"marker": "o", "color": "0.6", "s": 18}),
+        ("test, normal", {"marker": "o", "color": NORMAL_COLOUR, "s": 22}),
+        ("test, anomalous", {"marker": "x", "color": ANOMALY_COLOUR, "s": 28}),
+    ]
+    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (name, groups) in zip(row, panels.items(), strict=True):
+        for points, (label, look) in zip(groups, looks, strict=True):
+            axes.scatter(*points.T, label=label, **look)
+        axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title=name)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.suptitle(title)
+    return figure
+
+
+def ellipses(
+    panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, Mapping[str, np.ndarray]]],
+    axis_names: tuple[str, str],
+    title: str,
+) -> Figure:
+    """Draw points of a plane, and where the Mahalanobis distance is 1, 2 and 3.
+
+    Parameters
+    ----------
+    panels : dict of str to (points, mean, covariance, marks)
+        Shapes (N, 2), (2,) and (2, 2); marks are further points by name, shape (2,). The scale
+        is the same on both axes, so that a circle is a circle.
+    axis_names : (str, str)
+    title : str
+    """
+    figure = Figure(figsize=(4.6 * len(panels), 4.8), layout="constrained")
+    circle = np.linspace(0, 2 * np.pi, 200)
+    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (name, (points, mean, covariance, marks)) in zip(row, panels.items(), strict=True):
+        axes.scatter(*points.T, s=14, color="0.6")
+        root = np.linalg.cholesky(covariance)
+        for distance in (1, 2, 3):
+            x, y = mean[:, None] + distance * root @ [np.cos(circle), np.sin(circle)]
+            axes.plot(x, y, color=NORMAL_COLOUR, linewidth=1.5)
+            axes.annotate(str(distance), (x[0], y[0]), color=NORMAL_COLOUR, fontsize=9)
+        for word, mark in marks.items():
+            axes.plot(*mark, "D", color=ANOMALY_COLOUR, markersize=7)
+            axes.annotate(f"  {word}", mark, color=ANOMALY_COLOUR, fontsize=11)
+        axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title=name)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.margins(0.15)
+    figure.suptitle(title)
+    return figure
+
+
+def spectra(curves: Mapping[str, np.ndarray], title: str, n_shown: int | None = None) -> Figure:
+    """Draw variances along the axes of a covariance, the largest first, on a log scale.
+
+    Parameters
+    ----------
+    curves : dict of str to array, shape (D,)
+        Those up to a billionth of the largest are drawn at the lower edge.
+    title : str
+    n_shown : int, optional
+        How many axes to show; all when not given.
+    """
+    figure = Figure(figsize=(7.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    floor = 1e-9 * max(np.max(values) for values in curves.values())
+    for (name, values), style in zip(curves.items(), ("-", ":", "--", "-."), strict=False):
+        shown = np.maximum(values[:n_shown], floor)
+        axes.semilogy(np.arange(1, len(shown) + 1), shown, style, linewidth=2, label=name)
+    axes.set(xlabel="axis, by falling variance of the training images", ylabel="variance")
+    axes.set_title(title)
+    axes.legend()
+    return figure

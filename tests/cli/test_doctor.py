@@ -1,0 +1,117 @@
+"""``adhelpers doctor``."""
+
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+from pictures import write_category
+
+import adhelpers as ad
+from adhelpers.cli import doctor, main
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch, untrained):
+    """Work in an empty folder, with the network that the tests have built already."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ad.extraction, "Extractor", lambda model, weights: untrained)
+
+
+def lines(capsys) -> dict[str, str]:
+    """Return what was printed, by check."""
+    printed = [line for line in capsys.readouterr().out.splitlines() if ": " in line]
+    return {line.partition(":")[0][8:]: line for line in printed}
+
+
+def test_all_is_well(capsys):
+    assert main(["doctor"]) == 0
+    printed = lines(capsys)
+    assert list(printed) == ["Python", "packages", "memory", "weights", "data", "one image"]
+    assert all(line.startswith("OK      ") for line in printed.values())
+    assert metadata.version("tensorflow") in printed["packages"]
+    assert "9 levels, 2096 features" in printed["one image"]
+
+
+def test_a_missing_package_and_all_other_checks(capsys, monkeypatch):
+    def version(name):
+        if name == "scipy":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    real = metadata.version
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    assert main(["doctor"]) == 2
+    out, err = capsys.readouterr()
+    assert "NOT OK  packages: scipy is missing; install the project again" in out
+    assert out.count("\n") == 6
+    assert err == "adhelpers: NOT OK: packages; mend the first one and run doctor again\n"
+
+
+def test_an_old_package(capsys, monkeypatch):
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: "0.0.1")
+    assert main(["doctor"]) == 2
+    assert "0.0.1 found, >=" in capsys.readouterr().out
+
+
+def test_an_old_python(capsys, monkeypatch):
+    monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.9.1")
+    assert main(["doctor"]) == 2
+    assert "NOT OK  Python: Python 3.9.1 found, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("found", "code"), [(2.0, 2), (8.0, 0), (None, 0)])
+def test_memory(found, code, monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "_memory_gb", lambda: found)
+    assert main(["doctor"]) == code
+    assert lines(capsys)["memory"].startswith("NOT OK" if code else "OK  ")
+
+
+def test_memory_of_this_machine_against_psutil():
+    psutil = pytest.importorskip("psutil")
+    found = doctor._memory_gb()
+    assert found is None or 0 < found <= psutil.virtual_memory().total / 1e9 * 1.001
+
+
+def test_damaged_weights(tmp_path, capsys, monkeypatch):
+    damaged = tmp_path / "weights.npz"
+    damaged.write_bytes(ad.builtin.FILE.read_bytes()[:100_000])
+    monkeypatch.setattr(ad.builtin.load, "__defaults__", (damaged,))
+    assert main(["doctor"]) == 2
+    assert "NOT OK  weights: the built-in weights" in capsys.readouterr().out
+
+
+def test_a_folder_of_images(tmp_path, capsys):
+    assert main(["doctor", "--data_path", "nowhere"]) == 2
+    assert "adhelpers fetch mvtec" in lines(capsys)["data"]
+    write_category(tmp_path / "mine/plate")
+    assert main(["doctor", "--data_path", "mine"]) == 0
+    assert "1 categories, 6 training images" in lines(capsys)["data"]
+
+
+def test_features_that_are_no_numbers(capsys, monkeypatch, untrained):
+    monkeypatch.setattr(
+        type(untrained),
+        "pooled",
+        lambda self, images: {"level_1": images.mean((1, 2)) * float("nan")},
+    )
+    assert main(["doctor"]) == 2
+    assert "NaN" in lines(capsys)["one image"]
+
+
+def test_without_numpy_the_command_says_so(tmp_path):
+    """A package that every command imports: one line, and no traceback."""
+    (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError('No module named numpy')")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from adhelpers.cli import main; sys.exit(main(['doctor']))",
+        ],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "adhelpers: No module named numpy; install the project again: make\n"
