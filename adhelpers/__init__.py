@@ -9,23 +9,13 @@ MahalanobisDetector()
 """
 
 from importlib import import_module
+from pkgutil import iter_modules
 
 __version__ = "0.1.0"
 
-_MODULES = (
-    "backbones",
-    "builtin",
-    "datasets",
-    "detector",
-    "errors",
-    "evaluation",
-    "extraction",
-    "features",
-    "gaussian",
-    "images",
-    "plots",
-)
+_MODULES = sorted(module.name for module in iter_modules(__path__))
 _NAMES = {
+    "Covariance": "covariance",
     "Extractor": "extraction",
     "FeatureSet": "features",
     "MahalanobisDetector": "detector",

@@ -1,3 +1,4 @@
+import json
 import warnings
 
 import numpy as np
@@ -118,8 +119,20 @@ def test_training_distances_are_too_small_but_the_threshold_is_not():
     assert detector.threshold_ > detector.anomaly_score(train).max()
 
 
-def test_saving_and_loading(features, tmp_path):
-    detector = MahalanobisDetector(levels=["level_2", "level_1"], quantile=0.8).fit(features)
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"covariance": "identity"},
+        {"covariance": "diagonal", "combination": "fisher"},
+        {"covariance": "empirical", "ridge": 0.1, "threshold": "chi-square"},
+        {"reduction": "npca", "variance_share": 0.9, "threshold": "conformal"},
+    ],
+)
+@pytest.mark.filterwarnings("ignore:chi-square threshold")
+def test_saving_and_loading(features, tmp_path, parameters):
+    detector = MahalanobisDetector(levels=["level_2", "level_1"], quantile=0.8, **parameters)
+    detector.fit(features)
     detector.save(tmp_path / "d.npz")
     loaded = MahalanobisDetector.load(tmp_path / "d.npz")
     np.testing.assert_array_equal(loaded.anomaly_score(features), detector.anomaly_score(features))
@@ -135,6 +148,26 @@ def test_a_detector_file_cut_off_is_refused(features, tmp_path, share):
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(UserError, match="not a detector file, or cut off"):
         MahalanobisDetector.load(path)
+
+
+def test_a_detector_file_of_another_version_is_refused(features, tmp_path):
+    path = tmp_path / "d.npz"
+    MahalanobisDetector().fit(features).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    record = json.loads(str(arrays.pop("record")))
+    for version in ({"version": 3}, {}):  # the first format had no number
+        old = {name: value for name, value in record.items() if name != "version"} | version
+        np.savez(path, record=json.dumps(old), **arrays)
+        found = version.get("version", 1)
+        with pytest.raises(UserError, match=f"its format has version {found}, this program reads"):
+            MahalanobisDetector.load(path)
+
+
+def test_a_plain_array_is_refused_where_levels_were_fitted(features):
+    detector = MahalanobisDetector().fit(features)
+    with pytest.raises(UserError, match="fitted on levels level_1, level_2; give a FeatureSet"):
+        detector.predict(np.ones((2, 98)))
 
 
 def test_a_detector_file_is_read_without_pickle(tmp_path):
@@ -156,6 +189,8 @@ def test_features_of_another_origin_are_refused(features):
 def test_errors_are_clear(features):
     with pytest.raises(UserError, match="unknown level 'level_7'; there are: level_1, level_2"):
         MahalanobisDetector(levels=["level_7"]).fit(features)
+    with pytest.raises(UserError, match="no levels are chosen; there are: level_1, level_2"):
+        MahalanobisDetector(levels=[]).fit(features)
     with pytest.raises(UserError, match="level_1: a Gaussian needs at least 3"):
         MahalanobisDetector().fit(features.rows([0]))
     labelled = ad.FeatureSet.from_arrays(features.levels, labels=[0] * 59 + [1])

@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"adhelpers: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(f"adhelpers: {error}; install the project again: make", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\nadhelpers: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
@@ -43,12 +46,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from . import fetch, run
+    from . import doctor, explain, export, fetch, run, table
 
     parser = _Parser(prog="adhelpers", description="Gaussian anomaly detection on images.")
     parser.add_argument("--version", action="version", version=f"adhelpers {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, fetch):
+    for command in (run, table, explain, export, fetch, doctor):
         name = command.__name__.rpartition(".")[2]
         summary, _, details = command.__doc__.partition("\n")
         subparser = commands.add_parser(

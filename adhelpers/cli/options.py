@@ -44,15 +44,16 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how an image becomes features."""
+def add_network_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """Add the options that say how an image becomes features, by one network or by several."""
     add = parser.add_argument
     add(
         "--model_name",
+        **({"nargs": "+"} if several else {}),
         default="efficientnet-b0",
         choices=backbones.VARIANTS,
         metavar="NAME",
-        help=f"the network: {', '.join(backbones.VARIANTS)}",
+        help=f"the network{', or several' * several}: {', '.join(backbones.VARIANTS)}",
     )
     add(
         "--weights",
