@@ -9,7 +9,7 @@ import contextlib
 import io
 import queue
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -94,11 +94,15 @@ def quantize(model: bytes, precision: str, images: Sequence[np.ndarray] = ()) ->
     check_calibration(precision, images)
     if precision == "float32":
         return model
+    if precision == "int8-mixed":
+        from . import mixed_precision
+
+        return mixed_precision.quantize(model, images)
     from ai_edge_quantizer import quantizer
 
     work = quantizer.Quantizer(model)
     _add_recipe(work, precision)
-    ranges = _activation_ranges(work, images) if work.need_calibration else None
+    ranges = _activation_ranges(work, model, images) if work.need_calibration else None
     with silence():
         return bytes(work.quantize(ranges, enable_progress_report=False).quantized_model)
 
@@ -131,14 +135,16 @@ def _add_recipe(work, precision: str) -> None:
             )
 
 
-def _activation_ranges(work, images: Iterable[np.ndarray]) -> dict:
-    """Run the float model on the images and return the range of every tensor."""
-    batches = [{"image": image[None].astype(np.float32)} for image in images]
+def _activation_ranges(work, model: bytes, images: Sequence[np.ndarray]) -> dict:
+    """Choose the range of every tensor from what it holds on the images."""
+    from . import calibration
+
+    first = {"image": images[0][None].astype(np.float32)}
     with silence():
-        ranges = work.calibrate({"serving_default": batches})
-    (source,) = [name for name in ranges if name.startswith("serving_default_image")]
-    ranges[source] = {"min": np.zeros((1, 1, 1, 1)), "max": np.full((1, 1, 1, 1), 255.0)}
-    return ranges
+        structure = work.calibrate({"serving_default": [first]})
+    (source,) = [name for name in structure if name.startswith("serving_default_image")]
+    ranges = {**calibration.ranges(model, images, "minmax"), source: (0.0, 255.0)}
+    return calibration.quantizer_ranges(structure, ranges)
 
 
 def take_bytes(model: bytes) -> bytes:

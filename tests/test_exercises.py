@@ -62,6 +62,24 @@ def _notebook_03() -> dict[str, Case]:
     }
 
 
+def _notebook_04() -> dict[str, Case]:
+    weights = np.arange(-24, 24, dtype=float).reshape(4, 2, 3, 2)
+    scales = np.array([24, 12, 11, 23]) / 127
+    rng = np.random.default_rng(0)
+    train = ad.FeatureSet.from_arrays({"level_1": rng.normal(size=(12, 3))}, precision="int8")
+    test = ad.FeatureSet.from_arrays({"level_1": rng.normal(size=(5, 3))}, precision="int8")
+    detector = ad.MahalanobisDetector().fit(train)
+    other = ad.MahalanobisDetector().fit(rng.normal(size=(12, 3)))
+    right = detector.anomaly_score(test)
+    crossed = other.anomaly_score(test.levels["level_1"])
+    network = SimpleNamespace(count_params=lambda: 4_049_564)
+    return {
+        "q1": Case(scales, [24 / 127, 127 * scales, scales * 127 / 255, weights], (weights,)),
+        "q2": Case(right, [crossed, right[:3], -right, detector], (detector, train, test)),
+        "q3": Case(4.049564, [4_049_564, 16.2, 0.004, "4"], (network,)),
+    }
+
+
 def _notebook_05() -> dict[str, Case]:
     labels = np.array([0, 0, 1, 1])
     scores = np.array([0.1, 0.4, 0.35, 0.8])  # the example of scikit-learn's roc_auc_score
@@ -72,11 +90,35 @@ def _notebook_05() -> dict[str, Case]:
     }
 
 
+def _notebook_06() -> dict[str, Case]:
+    levels = {"level_1": np.ones((5, 112, 112)), "level_2": np.ones((5, 7, 7))}
+    total, mask = np.array([[6.0, -2.0], [3.0, 1.0]]), np.array([[True, True], [False, False]])
+    scores, masks = np.array([3.0, 5.0]), np.zeros((2, 4, 4), bool)
+    lazy = np.repeat([3.0, 5.0], 16).reshape(2, 4, 4)
+    return {
+        "q1": Case(32, [2, 7, 49, 1024, levels], (224, levels)),
+        "q2": Case(0.5, [50, 2.0, 4.0, 1.0, total], (total, mask)),
+        "q3": Case(lazy, [scores, lazy.T, lazy[::-1], 4.0], (masks, scores)),
+    }
+
+
+def _notebook_07() -> dict[str, Case]:
+    scores = np.arange(20.0)
+    return {
+        "q1": Case(3, [2, 6, 4, ["a", "b"]], (["a", "b", "a", "c", "a", "c"],)),
+        "q2": Case(0.15, [0.2, 3, 15, scores], (scores, 16.0)),
+        "q3": Case(99, [100, 19, 1, "99"], (0.01,)),
+    }
+
+
 CASES = {
     "notebook_01": _notebook_01,
     "notebook_02": _notebook_02,
     "notebook_03": _notebook_03,
+    "notebook_04": _notebook_04,
     "notebook_05": _notebook_05,
+    "notebook_06": _notebook_06,
+    "notebook_07": _notebook_07,
 }
 
 

@@ -1,0 +1,72 @@
+"""The options of commands that fit on changed copies of the training images as well."""
+
+import argparse
+
+from ..augmentation import USUAL, Augmentation
+from ..augmentation_choice import choose
+from ..copies import extract_copies, joined
+from ..datasets import Dataset
+from ..errors import UserError
+from ..features import FeatureSet
+
+AUTO = "auto"
+
+
+def add_augment_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which copies to make."""
+    usual = ", ".join(
+        name if amount is True else f"{name}={amount:g}" for name, amount in USUAL.items()
+    )
+    parser.add_argument(
+        "--augment",
+        nargs="+",
+        default=[],
+        metavar="WORD",
+        help="fit on changed copies of the training images as well; any of these, with these "
+        f"amounts or others: {usual}; or {AUTO}: chosen by held-out normal images against defects "
+        "pasted into them, without labels",
+    )
+    parser.add_argument(
+        "--copies",
+        type=int,
+        default=3,
+        metavar="N",
+        help="of each training image, with --augment",
+    )
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raise a UserError, before the work begins, if the options cannot be read."""
+    _augmentation(options)
+
+
+def augmentation_for(dataset: Dataset, extract, options: argparse.Namespace) -> Augmentation | None:
+    """Return the augmentation that the options name, or have chosen for a category."""
+    if options.augment != [AUTO]:
+        return _augmentation(options)
+    choice = choose(extract, dataset.train, copies=options.copies, seed=options.seed)
+    print(f"{dataset.category}: {choice}")
+    return choice.augmentation
+
+
+def with_copies(
+    train: FeatureSet, extract, dataset: Dataset, augmentation: Augmentation | None
+) -> FeatureSet:
+    """Return the features of training images, and of their copies if there are to be any."""
+    if augmentation is None:
+        return train
+    return joined([train, extract_copies(extract, dataset.train, augmentation)])
+
+
+def described(augmentation: Augmentation | None) -> str:
+    """Return what was fitted on besides the images, in words for a summary."""
+    return f"fitted with {augmentation.copies} copies: {augmentation}" if augmentation else ""
+
+
+def _augmentation(options: argparse.Namespace) -> Augmentation | None:
+    words = [word for word in options.augment if word != AUTO]
+    if words and AUTO in options.augment:
+        raise UserError(f"--augment takes {AUTO} alone, or words without it, not both")
+    if AUTO in options.augment:
+        words = ["flips"]  # any: for the sake of --copies and --seed
+    return Augmentation.parse(words, options.copies, options.seed) if words else None

@@ -1,0 +1,116 @@
+"""Static int8: weights and activations in 8 bits, with ranges fixed from calibration images.
+
+The network's normalisation of its input and the averages of the levels stay float: a few
+operators that cost nothing, but whose 8-bit results every level would suffer from.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from . import calibration
+from .tflite import silence
+
+_PIXELS = (0.0, 255.0)  # whatever the calibration images hold
+_COLOURS = 3  # the channels of what the normalisation gives
+
+
+class Operator(NamedTuple):
+    """An operator that may become int8.
+
+    Parameters
+    ----------
+    kind : str
+        Its type, as in ``"CONV_2D"``.
+    name : str
+        Of the tensor that it gives.
+    shape : tuple of int
+        Of that tensor, (1, H, W, C).
+    """
+
+    kind: str
+    name: str
+    shape: tuple[int, ...]
+
+
+def quantize(model: bytes, images: Sequence[np.ndarray], rule: str = "percentile") -> bytes:
+    """Quantize a float32 model to static int8.
+
+    Parameters
+    ----------
+    model : bytes
+        From `tflite.convert`.
+    images : sequence of ndarray of uint8, shape (S, S, 3)
+        RGB images of normal parts; 100 will do.
+    rule : str
+        How ranges are chosen: a key of `calibration.RULES`.
+
+    Returns
+    -------
+    quantized : bytes
+        With float32 input and outputs.
+    """
+    return with_int8(model, operators(model), calibration.ranges(model, images, rule))
+
+
+def operators(model: bytes) -> list[Operator]:
+    """Return the operators of the network proper, in the model's order."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    content = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
+    graph = content.subgraphs[0]
+    found = []
+    for operator in graph.operators:
+        result = graph.tensors[operator.outputs[0]]
+        kind = flatbuffer_utils.opcode_to_name(content, operator.opcodeIndex)
+        shape = tuple(int(n) for n in result.shape)
+        if len(shape) == 4 and shape[-1] != _COLOURS:
+            found.append(Operator(kind, result.name.decode(), shape))
+    return found
+
+
+def with_int8(
+    model: bytes,
+    chosen: Sequence[Operator],
+    ranges: Mapping[str, tuple[float, float]],
+) -> bytes:
+    """Make some operators static int8, and leave all others float.
+
+    Parameters
+    ----------
+    model : bytes
+    chosen : sequence of Operator
+    ranges : dict of str to (float, float)
+        Of every tensor that an operator gives, by name: see `calibration.ranges`.
+    """
+    from ai_edge_quantizer import qtyping, quantizer
+
+    every = qtyping.TFLOperationName.ALL_SUPPORTED
+    structure = quantizer.Quantizer(model)
+    structure.add_static_config(".*", every, activation_num_bits=8, weight_num_bits=8)
+    work = quantizer.Quantizer(model)
+    for kind in sorted({operator.kind for operator in chosen}):
+        names = "|".join(re.escape(x.name) for x in chosen if x.kind == kind)
+        # The quantizer calls an operator by what it gives, with a semicolon behind.
+        work.add_static_config(
+            f"^({names});$",
+            getattr(qtyping.TFLOperationName, kind),
+            activation_num_bits=8,
+            weight_num_bits=8,
+        )
+    with silence():
+        source = _source(model)
+        black = np.zeros(source["shape"], np.float32)
+        found = structure.calibrate({"serving_default": [{"image": black}]})
+        result = calibration.quantizer_ranges(found, {**ranges, source["name"]: _PIXELS})
+        return bytes(work.quantize(result, enable_progress_report=False).quantized_model)
+
+
+def _source(model: bytes) -> dict:
+    """Return what the interpreter says about the model's input."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    (source,) = Interpreter(model_content=model).get_input_details()
+    return source

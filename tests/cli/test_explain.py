@@ -1,0 +1,153 @@
+"""The command `explain`, and the option `--augment`, as a user calls them."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from pictures import draw_image, write_category, write_image
+
+import adhelpers as ad
+from adhelpers.cli import main
+
+
+@pytest.fixture(autouse=True)
+def one_network(untrained, monkeypatch):
+    """Let the commands use the network that the tests have built already."""
+
+    def extractor(*arguments, **more):
+        monkeypatch.setattr(untrained, "skip_bad_images", arguments[5])
+        return untrained
+
+    monkeypatch.setattr(ad.extraction, "Extractor", extractor)
+
+
+@pytest.fixture
+def root(small_root):
+    """The small category with masks: the square that makes an image anomalous."""
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:36, 20:36] = 255
+    for i in range(3):
+        write_image(small_root / f"plate/ground_truth/spot/{i:03d}_mask.png", mask)
+    return small_root
+
+
+def call(command: str, root, result, *more: str) -> int:
+    arguments = ["--data_path", str(root), "--save_path", str(result), "--weights", "none"]
+    return main([command, *arguments, *more])
+
+
+def assert_one_line(capsys, *words: str) -> None:
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1, error
+    for word in words:
+        assert word in error
+
+
+def test_everything_is_written(root, tmp_path, capsys, untrained):
+    result = tmp_path / "result"
+    assert call("explain", root, result, "--examples", "2") == 0
+    screen = capsys.readouterr().out
+    assert "weights: none (untrained, seed 0)" in screen
+    (row,) = json.loads((result / "pixel_summary.json").read_text())
+    assert (row["n_images"], row["n_defective"], row["n_without_mask"]) == (6, 3, 0)
+    assert list(row["by_map"])[:3] == ["sum of levels", "sum of positive parts", "level_1"]
+    assert row["pixel_auroc"] == row["by_map"]["sum of levels"]["pixel_auroc"]
+    assert f"{100 * row['pixel_auroc']:.1f} %" in screen
+
+    with (result / "pixel_scores_plate_efficientnet-b0.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    data = ad.datasets.mvtec.load(root, "plate")
+    detector = ad.MahalanobisDetector().fit(untrained(data.train))
+    scores = detector.anomaly_score(untrained(data.test))
+    np.testing.assert_allclose([float(line["score"]) for line in lines], scores, rtol=1e-4)
+    assert [line["pixel_auroc"] == "" for line in lines] == [True] * 3 + [False] * 3
+    assert float(lines[-1]["defective_share"]) == pytest.approx(16**2 / 64**2, rel=0.01)
+    assert (result / "where_plate_efficientnet-b0.png").stat().st_size > 20000
+    with (result / "pixel_summary.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 11
+
+
+def test_named_images_alone(root, tmp_path, capsys):
+    image = write_image(tmp_path / "mine.png", draw_image(9, anomalous=True))
+    known = root / "plate/test/spot/000.png"
+    assert call("explain", root, tmp_path / "r", "--image", str(image), str(known)) == 0
+    for name in ("mine", "000"):
+        assert (tmp_path / f"r/where_plate_efficientnet-b0/{name}.png").stat().st_size > 20000
+    assert not (tmp_path / "r/pixel_summary.json").exists()
+    assert capsys.readouterr().out.count("score") == 2
+
+
+def test_a_folder_without_masks_says_so_or_draws_the_highest_scores(small_root, tmp_path, capsys):
+    assert call("explain", small_root, tmp_path / "r") == 2
+    assert_one_line(capsys, "3 of 3 anomalous test images have no mask", "--skip_missing_masks")
+    assert not (tmp_path / "r/feats").exists()  # said before the work
+    assert call("explain", small_root, tmp_path / "r", "--skip_missing_masks") == 0
+    screen = capsys.readouterr().out
+    assert "3 anomalous images without a mask were left out" in screen
+    assert "no defective pixels" in screen
+    assert (tmp_path / "r/where_plate_efficientnet-b0.png").exists()
+
+
+def test_bad_images_are_named_or_skipped(root, tmp_path, capsys):
+    (root / "plate/test/spot/001.png").write_bytes(b"no image")
+    assert call("explain", root, tmp_path / "r") == 2
+    assert_one_line(capsys, "spot/001.png")
+    assert call("explain", root, tmp_path / "r", "--skip_bad_images") == 0
+    (row,) = json.loads((tmp_path / "r/pixel_summary.json").read_text())
+    assert (row["n_images"], row["n_defective"]) == (5, 2)
+
+
+def test_a_mask_of_another_size_is_said_before_the_work(root, tmp_path, capsys):
+    write_image(root / "plate/ground_truth/spot/002_mask.png", np.zeros((32, 64), np.uint8))
+    assert call("explain", root, tmp_path / "r") == 2
+    assert_one_line(capsys, "002_mask.png is 32 pixels high", "64 pixels high")
+    assert not (tmp_path / "r/feats").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--image", "nowhere.png"], ["nowhere.png", "cannot be read"]),
+        (["--examples", "0"], ["--examples must be at least 1"]),
+        (["--augment", "colour"], ["unknown augmentation 'colour'"]),
+        (["--augment", "auto", "flips"], ["auto alone"]),
+        (["--augment", "auto", "--copies", "0"], ["copies must be a whole number from 1"]),
+        (["--augment", "auto"], ["chosen from 9 training images or more, not 6"]),
+    ],
+)
+def test_bad_arguments(root, tmp_path, capsys, arguments, words):
+    assert call("explain", root, tmp_path / "r", *arguments) == 2
+    assert_one_line(capsys, *words)
+
+
+def test_images_of_several_categories_are_an_error(root, tmp_path, capsys):
+    write_category(root / "nut")
+    image = str(root / "plate/test/spot/000.png")
+    assert call("explain", root, tmp_path / "r", "--image", image) == 2
+    assert_one_line(capsys, "needs one --category", "nut, plate")
+
+
+# --- --augment ---------------------------------------------------------------------------------
+
+
+def test_run_fits_on_copies_and_says_so(root, tmp_path, capsys):
+    words = ["--augment", "gain", "offset=20", "--copies", "2", "--no_quantize"]
+    assert call("run", root, tmp_path / "r", *words) == 0
+    assert "fitted with 2 copies: gain=0.2 offset=20" in capsys.readouterr().out
+    (row,) = json.loads((tmp_path / "r/summary.json").read_text())
+    assert (row["n_train"], row["n_test"]) == (6, 6)
+    assert row["note"] == "fitted with 2 copies: gain=0.2 offset=20"
+    (model,) = (tmp_path / "r/models").glob("detector_plate_*.npz")
+    assert ad.MahalanobisDetector.load(model).n_train_ == 18
+    for split in ("train", "test"):  # what is kept is the features of the images themselves
+        path = tmp_path / f"r/feats/{split}_plate_efficientnet-b0.npz"
+        assert len(ad.FeatureSet.load(path)) == 6
+
+
+def test_run_chooses_without_labels(tmp_path, capsys, monkeypatch):
+    write_category(tmp_path / "data/plate", n_train=9, n_good=2, n_bad=2)
+    monkeypatch.setattr(ad.augmentation_choice, "CANDIDATES", {"none": "", "flips": "flips"})
+    words = ["--augment", "auto", "--copies", "1", "--no_quantize"]
+    assert call("run", tmp_path / "data", tmp_path / "r", *words) == 0
+    assert "plate: augmentation chosen without labels: " in capsys.readouterr().out

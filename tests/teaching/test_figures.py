@@ -1,0 +1,41 @@
+"""The figures of the notebooks on int8 and on heat maps show the numbers they are given."""
+
+import numpy as np
+import pytest
+
+from adhelpers import teaching, tflite
+
+
+def test_the_operators_are_counted(untrained):
+    counts = teaching.operators(tflite.convert(untrained.backbone))
+    assert counts["DEPTHWISE_CONV_2D"] == 16  # one in each block of EfficientNet-B0
+    assert counts["MEAN"] == 16 + 9  # squeeze-and-excite, and the pooling of the levels
+    assert list(counts.values()) == sorted(counts.values(), reverse=True)
+
+
+def test_curves_rise_and_have_a_floor():
+    figure = teaching.sorted_curves({"a": np.array([3.0, 0.0, 1.0])}, "q", "channel", "title")
+    (line,) = figure.axes[0].get_lines()
+    np.testing.assert_allclose(line.get_ydata(), [3e-6, 1, 3])
+
+
+def test_scores_are_drawn_by_label():
+    labels, scores = np.array([0, 1, 0]), np.array([1.0, 9.0, 2.0])
+    figure = teaching.decisions(
+        {"one": (labels, scores, 5.0), "two": (labels, scores, 7.0)}, "", ""
+    )
+    for axes, threshold in zip(figure.axes, (5.0, 7.0), strict=True):
+        normal, anomalous, line = axes.get_lines()[:3]
+        assert normal.get_xdata().tolist() == [1, 2]
+        assert anomalous.get_xdata().tolist() == [9]
+        assert list(line.get_xdata()) == [threshold, threshold]
+
+
+def test_one_scale_for_all_and_one_of_its_own():
+    heats = [np.array([[1.0, -2.0]]), np.array([[8.0, 0.0]])]
+    pictures = [np.zeros((4, 8, 3), np.uint8)] * 2
+    figure = teaching.scales(pictures, heats, ["a", "b"], "title")
+    limits = [axes.images[0].get_clim() for axes in figure.axes[2:6]]
+    assert limits == [(-2, 2), (-8, 8), (-8, 8), (-8, 8)]
+    with pytest.raises(ValueError, match="shorter|longer"):
+        teaching.scales(pictures, heats, ["a"], "title")

@@ -1,0 +1,156 @@
+"""Ranges of activations, against NumPy on the whole values and a search over all ranges."""
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import small_backbone
+from pictures import draw_image
+
+from adhelpers import calibration, static_int8, tflite
+from adhelpers.calibration import Histogram
+from adhelpers.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tflite.convert(small_backbone())
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return [draw_image(seed, size=32) for seed in range(4)]
+
+
+@pytest.fixture(scope="module")
+def values(model, pictures):
+    """Everything that the operators gave, by name, put together over the images."""
+    names = calibration._results(model)
+    rows = list(calibration.activations(model, list(names), pictures))
+    return {name: np.stack([row[i] for row in rows]) for i, name in enumerate(names.values())}
+
+
+def test_the_level_is_among_the_activations(model, pictures, values):
+    pooled = tflite.Runner(model).pooled(np.stack(pictures))
+    for vectors in pooled.values():
+        assert any(
+            np.array_equal(x[:, 0], vectors)
+            for x in values.values()
+            if x[:, 0].shape == vectors.shape
+        )
+
+
+def test_extremes_and_counts_are_those_of_all_values(model, pictures, values):
+    for name, histogram in calibration.histograms(model, pictures).items():
+        expected, _ = np.histogram(values[name], histogram.edges)
+        assert (histogram.low, histogram.high) == (values[name].min(), values[name].max())
+        assert histogram.counts.sum() == values[name].size
+        # Rounding may move a value that lies on an edge to the next bin.
+        assert np.abs(np.cumsum(histogram.counts) - np.cumsum(expected)).max() <= 3
+
+
+def test_minmax_spans_all_values_and_zero(model, pictures, values):
+    for name, (low, high) in calibration.ranges(model, pictures, "minmax").items():
+        assert low == min(0, values[name].min())
+        assert high == max(0, values[name].max())
+
+
+def test_percentile_agrees_with_numpy_to_a_bin(model, pictures, values):
+    share = 0.01
+    found = calibration.histograms(model, pictures)
+    for name, histogram in found.items():
+        low, high = calibration.percentile_range(histogram, share)
+        width = histogram.edges[1] - histogram.edges[0]
+        expected = np.quantile(values[name], [share, 1 - share], method="inverted_cdf")
+        np.testing.assert_allclose([low, high], expected, atol=1.01 * width)
+
+
+def int8_error(x: np.ndarray, low: float, high: float) -> float:
+    """Return the mean squared error of rounding to 256 values from low to high."""
+    low, high = min(low, 0), max(high, 0)
+    step = (high - low) / 255 or 1
+    return float(np.mean((np.clip(np.rint((x - low) / step), 0, 255) * step + low - x) ** 2))
+
+
+@pytest.mark.parametrize("shape", ["normal", "heavy tail", "positive", "negative"])
+def test_mse_is_close_to_the_best_of_all_ranges(shape):
+    rng = np.random.default_rng(0)
+    x = {
+        "normal": rng.normal(size=20_000),
+        "heavy tail": rng.standard_t(3, size=20_000),
+        "positive": rng.exponential(size=20_000) + 1,
+        "negative": -rng.exponential(size=20_000),
+    }[shape]
+    counts, edges = np.histogram(x, 2048)
+    found = calibration.mse_range(Histogram(edges[0], edges[-1], counts))
+    grid = np.linspace(0.02, 1, 50)
+    best = min(int8_error(x, a * x.min(), b * x.max()) for a in grid for b in grid)
+    assert int8_error(x, *found) <= 1.1 * best
+
+
+def test_mse_clips_an_outlier_and_minmax_does_not():
+    counts = np.zeros(2048, int)
+    counts[:1000], counts[-1] = 1000, 1
+    low, high = calibration.mse_range(Histogram(0.0, 2048.0, counts))
+    assert low == 0
+    assert 1000 <= high < 1500
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 1000), min_size=2, max_size=70), st.floats(-50, 50))
+def test_mse_stays_between_the_extremes(counts, low):
+    counts = np.array(counts)
+    counts[0] += 1
+    found = calibration.mse_range(Histogram(low, low + 10, counts))
+    assert low <= found[0] <= found[1] <= low + 10
+
+
+def test_a_tensor_that_is_always_zero_has_a_range():
+    assert calibration.mse_range(Histogram(0.0, 0.0, np.array([5, 0, 0]))) == (0.0, 0.0)
+
+
+def test_ranges_take_the_place_of_those_of_the_quantizer():
+    structure = {"x": {"min": np.zeros((1, 1)), "max": np.ones((1, 1))}, "w": {"min": np.ones(3)}}
+    result = calibration.quantizer_ranges(structure, {"x": (-2.0, 3.0), "other": (0.0, 1.0)})
+    assert result["x"]["min"].shape == (1, 1)
+    assert (result["x"]["min"].item(), result["x"]["max"].item()) == (-2, 3)
+    assert result["w"] == structure["w"]
+    assert structure["x"]["min"].item() == 0
+    assert set(result) == {"x", "w"}
+
+
+def test_errors_say_what_to_choose(model):
+    with pytest.raises(UserError, match="unknown rule 'best'.*minmax"):
+        calibration.ranges(model, [np.zeros((32, 32, 3), np.uint8)], "best")
+    with pytest.raises(UserError, match="there are none"):
+        calibration.ranges(model, [])
+
+
+class TestStaticInt8:
+    def test_only_normalisation_and_averages_stay_float(self, model, pictures):
+        quantized = static_int8.quantize(model, pictures)
+        interpreter = Interpreter(model_content=quantized)
+        types = {x["name"]: x["dtype"] for x in interpreter.get_tensor_details()}
+        chosen = static_int8.operators(model)
+        assert {x.kind for x in chosen} == {"CONV_2D"}
+        assert all(types[x.name] == np.int8 for x in chosen)
+        (source,) = interpreter.get_input_details()
+        outputs = interpreter.get_output_details()
+        assert {x["dtype"] for x in [source, *outputs]} == {np.float32}
+
+    def test_scales_are_those_of_the_ranges(self, model, pictures):
+        ranges = calibration.ranges(model, pictures)
+        quantized = static_int8.quantize(model, pictures)
+        found = {x["name"]: x for x in Interpreter(model_content=quantized).get_tensor_details()}
+        for operator in static_int8.operators(model):
+            low, high = ranges[operator.name]
+            scale, _ = found[operator.name]["quantization"]
+            assert scale == pytest.approx((high - low) / 255, rel=1e-4)
+
+    def test_features_are_close_to_float_though_the_calibration_was_dark(self, model, pictures):
+        """The first convolution takes the image itself here: its range is that of all images."""
+        dark = [x // 2 for x in pictures] + pictures[:1]
+        found = tflite.Runner(static_int8.quantize(model, dark)).pooled(np.stack(pictures))
+        for name, x in tflite.Runner(model).pooled(np.stack(pictures)).items():
+            assert 0 < np.linalg.norm(found[name] - x) < 0.1 * np.linalg.norm(x)

@@ -1,0 +1,41 @@
+"""Draw README's figures from a run on the embedded data set: python -m tools.first_screen."""
+
+from pathlib import Path
+
+import numpy as np
+
+import adhelpers as ad
+from adhelpers import explain, heat_map_plots, images, plots
+from adhelpers.datasets import mvtec, synthetic
+
+FOLDER = Path("docs/images")
+
+
+def main() -> None:
+    extract = ad.Extractor("efficientnet-b0", weights="builtin", engine="keras")
+    curves, examples = {}, []
+    for category in synthetic.CATEGORIES:
+        data = synthetic.load(category)
+        detector = ad.MahalanobisDetector().fit(extract(data.train))
+        scores = detector.anomaly_score(extract(data.test))
+        curves[category] = (data.test.labels, scores)
+        examples.append(example(category, data.test, scores, explain.Explainer(extract, detector)))
+    subtitle = f"efficientnet-b0, weights: {extract.origin['weights']}"
+    gallery = heat_map_plots.gallery({"": examples}, "Where the score comes from", subtitle)
+    plots.save(gallery, FOLDER / "heat_maps.png", dpi=80)
+    plots.save(plots.roc(curves, "ROC per category", subtitle), FOLDER / "roc.png", dpi=80)
+
+
+def example(category: str, test, scores: np.ndarray, explainer) -> heat_map_plots.Example:
+    """Explain the anomalous image whose score is the median of the anomalous ones'."""
+    anomalous = np.flatnonzero(test.labels)
+    chosen = anomalous[np.argsort(scores[anomalous])[len(anomalous) // 2]]
+    image = images.read(test.paths[chosen])
+    mask = mvtec.read_mask(test.mask_paths[chosen], image.shape[:2])
+    kind = test.defect_types[chosen].replace("_", " ")
+    title = f"{category}: {kind}, score {scores[chosen]:.0f}"
+    return heat_map_plots.Example(image, explainer(image).total, mask, title)
+
+
+if __name__ == "__main__":
+    main()
