@@ -5,7 +5,7 @@ import pytest
 from pictures import draw_image, write_category, write_image
 
 import adhelpers as ad
-from adhelpers import extraction, images
+from adhelpers import images
 from adhelpers.datasets import mvtec
 from adhelpers.errors import UserError
 from adhelpers.features import FeatureSet

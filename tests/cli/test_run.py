@@ -85,7 +85,9 @@ def test_everything_is_written(small_root, tmp_path, capsys):
     with (result / "feats/train_plate_efficientnet-b0.pkl").open("rb") as file:
         record = pickle.load(file)
     assert record["levels"]["level_9"].shape == (6, 1280)
-    detector = ad.MahalanobisDetector.load(result / "models/detector_plate_efficientnet-b0_keras_float32.npz")
+    detector = ad.MahalanobisDetector.load(
+        result / "models/detector_plate_efficientnet-b0_keras_float32.npz"
+    )
     test = ad.FeatureSet.load(result / "feats/test_plate_efficientnet-b0.npz")
     assert [float(line["total"]) for line in table] == detector.anomaly_score(test).tolist()
 
