@@ -42,8 +42,10 @@ student: $(READY)  ## the notebooks without solutions, in build/student
 lab: $(READY)  ## open JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-bench: $(READY)  ## speed and memory against the plain way, in one run
+bench: $(READY)  ## speed and memory: the whole job, the Gaussians, the deployed detector
 	$(BIN)/python benchmarks/main_job.py
+	$(BIN)/python benchmarks/gaussian.py
+	$(BIN)/python benchmarks/edge.py
 
 clean:  ## remove the environment and what runs wrote
 	rm -rf $(VENV) result/* data/synthetic

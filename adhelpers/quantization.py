@@ -123,13 +123,13 @@ def _map_tensors(model: bytes) -> dict[str, tuple[int, object]]:
 
     parsed = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
     graph = parsed.subgraphs[parsed.signatureDefs[0].subgraphIndex]
-    source = {op.outputs[0]: op.inputs[0] for op in graph.operators}
-    shapes = [list(tensor.shape) for tensor in graph.tensors]
+    made = {op.outputs[0]: op for op in graph.operators}
+    kinds = {i: flatbuffer_utils.opcode_to_name(parsed, op.opcodeIndex) for i, op in made.items()}
     found = {}
     for output in parsed.signatureDefs[0].outputs:
         index = output.tensorIndex
-        while len(shapes[index]) < 4:  # through DEQUANTIZE and RESHAPE to the average's input
-            index = source[index]
+        while len(graph.tensors[index].shape) < 4 or kinds[index] == "DEQUANTIZE":
+            index = made[index].inputs[0]
         found[output.name.decode()] = (index, graph.tensors[index])
     return dict(sorted(found.items()))
 

@@ -13,7 +13,7 @@ import numpy as np
 from . import calibration
 from .tflite import silence
 
-_PIXELS = (0.0, 255.0)  # whatever the calibration images hold
+_DARKEST, _BRIGHTEST = 0, 255
 _COLOURS = 3  # the channels of what the normalisation gives
 
 
@@ -52,11 +52,30 @@ def quantize(model: bytes, images: Sequence[np.ndarray], rule: str = "percentile
     quantized : bytes
         With float32 input and outputs.
     """
-    return with_int8(model, operators(model), calibration.ranges(model, images, rule))
+    return with_int8(model, operators(model), ranges(model, images, rule))
+
+
+def ranges(
+    model: bytes, images: Sequence[np.ndarray], rule: str = "percentile"
+) -> dict[str, tuple[float, float]]:
+    """Choose the range of what every operator gives, by the tensor's name.
+
+    That of the normalised image is the range of all images, whatever these ones hold.
+    """
+    chosen = calibration.ranges(model, images, rule)
+    ends = [np.full_like(images[0], pixel) for pixel in (_DARKEST, _BRIGHTEST)]
+    of_all = calibration.ranges(model, ends, "minmax")
+    normalised = {x.name for x in _image_operators(model) if x.shape[-1] == _COLOURS}
+    return chosen | {name: of_all[name] for name in normalised}
 
 
 def operators(model: bytes) -> list[Operator]:
     """Return the operators of the network proper, in the model's order."""
+    return [x for x in _image_operators(model) if x.shape[-1] != _COLOURS]
+
+
+def _image_operators(model: bytes) -> list[Operator]:
+    """Return the operators that give maps."""
     from ai_edge_litert.tools import flatbuffer_utils
 
     content = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
@@ -66,7 +85,7 @@ def operators(model: bytes) -> list[Operator]:
         result = graph.tensors[operator.outputs[0]]
         kind = flatbuffer_utils.opcode_to_name(content, operator.opcodeIndex)
         shape = tuple(int(n) for n in result.shape)
-        if len(shape) == 4 and shape[-1] != _COLOURS:
+        if len(shape) == 4:
             found.append(Operator(kind, result.name.decode(), shape))
     return found
 
@@ -83,7 +102,7 @@ def with_int8(
     model : bytes
     chosen : sequence of Operator
     ranges : dict of str to (float, float)
-        Of every tensor that an operator gives, by name: see `calibration.ranges`.
+        From the function of that name.
     """
     from ai_edge_quantizer import qtyping, quantizer
 
@@ -104,7 +123,9 @@ def with_int8(
         source = _source(model)
         black = np.zeros(source["shape"], np.float32)
         found = structure.calibrate({"serving_default": [{"image": black}]})
-        result = calibration.quantizer_ranges(found, {**ranges, source["name"]: _PIXELS})
+        result = calibration.quantizer_ranges(
+            found, {**ranges, source["name"]: (_DARKEST, _BRIGHTEST)}
+        )
         return bytes(work.quantize(result, enable_progress_report=False).quantized_model)
 
 

@@ -22,11 +22,11 @@ PRECISIONS = {
     "float16": "weights stored in 16 bits, float arithmetic",
     "dynamic": "int8 weights, activations quantized image by image as they come",
     "int8-weights": "int8 weights, float arithmetic",
-    "int8": "int8 weights and activations, with ranges from calibration images",
-    "int8-mixed": "int8, but for the operators that it hurts most",
+    "int8": "int8 weights and activations, with fixed ranges from calibration images",
+    "int8-mixed": "int8 convolutions, but for those that it hurts; float between them",
 }
 
-#: Those whose activations get fixed ranges, for which calibration images are needed.
+#: Those that look at calibration images.
 CALIBRATED = ("int8", "int8-mixed")
 
 
@@ -62,11 +62,19 @@ def convert(backbone) -> bytes:
     import tensorflow as tf
 
     side = backbone.input_size
-    image = keras.Input((side, side, 3), batch_size=1, name="image")
-    maps = backbone.model(image)
-    network = keras.Model(image, {name: keras.ops.mean(x, axis=(1, 2)) for name, x in maps.items()})
+
+    @tf.function(input_signature=[tf.TensorSpec((1, side, side, 3), tf.float32, name="image")])
+    def pooled(image):
+        maps = backbone.model(image, training=False)
+        return {name: keras.ops.mean(x, axis=(1, 2)) for name, x in maps.items()}
+
+    owner = (
+        tf.Module()
+    )  # of the function's variables; of a whole Keras model, it takes twice as long
+    owner.kept = [variable.value for variable in backbone.model.variables]
+    function = pooled.get_concrete_function()
     with quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):
-        return tf.lite.TFLiteConverter.from_keras_model(network).convert()
+        return tf.lite.TFLiteConverter.from_concrete_functions([function], owner).convert()
 
 
 def quantize(model: bytes, precision: str, images: Sequence[np.ndarray] = ()) -> bytes:
@@ -94,6 +102,10 @@ def quantize(model: bytes, precision: str, images: Sequence[np.ndarray] = ()) ->
     check_calibration(precision, images)
     if precision == "float32":
         return model
+    if precision == "int8":
+        from . import static_int8
+
+        return static_int8.quantize(model, images)
     if precision == "int8-mixed":
         from . import mixed_precision
 
@@ -102,9 +114,8 @@ def quantize(model: bytes, precision: str, images: Sequence[np.ndarray] = ()) ->
 
     work = quantizer.Quantizer(model)
     _add_recipe(work, precision)
-    ranges = _activation_ranges(work, model, images) if work.need_calibration else None
     with silence():
-        return bytes(work.quantize(ranges, enable_progress_report=False).quantized_model)
+        return bytes(work.quantize(enable_progress_report=False).quantized_model)
 
 
 def _add_recipe(work, precision: str) -> None:
@@ -125,26 +136,8 @@ def _add_recipe(work, precision: str) -> None:
         )
     elif precision == "dynamic":
         work.add_dynamic_config(**every, num_bits=8)
-    elif precision == "int8-weights":
-        work.add_weight_only_config(**every, num_bits=8)
     else:
-        work.add_static_config(**every, activation_num_bits=8, weight_num_bits=8)
-        for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
-            work.update_quantization_recipe(
-                ".*", end, algorithm_key=quantizer.AlgorithmName.NO_QUANTIZE
-            )
-
-
-def _activation_ranges(work, model: bytes, images: Sequence[np.ndarray]) -> dict:
-    """Choose the range of every tensor from what it holds on the images."""
-    from . import calibration
-
-    first = {"image": images[0][None].astype(np.float32)}
-    with silence():
-        structure = work.calibrate({"serving_default": [first]})
-    (source,) = [name for name in structure if name.startswith("serving_default_image")]
-    ranges = {**calibration.ranges(model, images, "minmax"), source: (0.0, 255.0)}
-    return calibration.quantizer_ranges(structure, ranges)
+        work.add_weight_only_config(**every, num_bits=8)
 
 
 def take_bytes(model: bytes) -> bytes:

@@ -123,7 +123,7 @@ def latencies(models: dict[str, bytes], rounds: int = 40) -> dict[str, float]:
 
 def operators_table(model: bytes, case: Case) -> None:
     """Print the damage of each kind of operator, alone, and the time that it saves."""
-    ranges = calibration.ranges(model, case.calibration)
+    ranges = static_int8.ranges(model, case.calibration)
     found = {x.name: x for x in convolutions.find(model)}
     weights = convolutions.weights(model, list(found.values()))
     models = {"float32": model}
@@ -165,12 +165,12 @@ def own_calibration(model: bytes, pictures: np.ndarray) -> bytes:
 def static_models(model: bytes, case: Case, rounded: dict) -> dict[str, bytes]:
     """Return static int8 with ranges by each rule, and with what else might serve."""
     every, static = static_int8.operators(model), static_int8.with_int8
-    ranges = {rule: calibration.ranges(model, case.calibration, rule) for rule in calibration.RULES}
+    ranges = {rule: static_int8.ranges(model, case.calibration, rule) for rule in calibration.RULES}
     models = {_OWN: own_calibration(model, case.calibration)}
     models |= {f"int8, {rule}": static(model, every, x) for rule, x in ranges.items()}
     other_light = np.concatenate([case.calibration, lit(case.calibration, 1)])
     models["int8, percentile, other light"] = static(
-        model, every, calibration.ranges(model, other_light)
+        model, every, static_int8.ranges(model, other_light)
     )
     found = convolutions.find(model)
     changed = convolutions.with_weights(model, found, rounded)

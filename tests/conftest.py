@@ -7,6 +7,7 @@ import pytest
 from pictures import write_category
 
 import adhelpers as ad
+from adhelpers import tflite
 
 
 def _folder(variable: str) -> Path:
@@ -48,3 +49,15 @@ def small_root(tmp_path) -> Path:
 def untrained() -> ad.Extractor:
     """An extractor with untrained EfficientNet-B0, built once."""
     return ad.Extractor("efficientnet-b0", weights="none", batch_size=4, engine="keras")
+
+
+@pytest.fixture(scope="session")
+def small_b0() -> ad.backbones.Backbone:
+    """EfficientNet-B0 with the built-in weights, for images of 64 pixels."""
+    return ad.backbones.load("efficientnet-b0", "builtin", input_size=64)
+
+
+@pytest.fixture(scope="session")
+def small_b0_model(small_b0) -> bytes:
+    """The same as a float32 TFLite model, converted once."""
+    return tflite.convert(small_b0)

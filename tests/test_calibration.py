@@ -140,13 +140,23 @@ class TestStaticInt8:
         assert {x["dtype"] for x in [source, *outputs]} == {np.float32}
 
     def test_scales_are_those_of_the_ranges(self, model, pictures):
-        ranges = calibration.ranges(model, pictures)
+        ranges = static_int8.ranges(model, pictures)
         quantized = static_int8.quantize(model, pictures)
         found = {x["name"]: x for x in Interpreter(model_content=quantized).get_tensor_details()}
         for operator in static_int8.operators(model):
             low, high = ranges[operator.name]
             scale, _ = found[operator.name]["quantization"]
             assert scale == pytest.approx((high - low) / 255, rel=1e-4)
+
+    def test_the_range_of_the_normalised_image_is_that_of_all_images(self, small_b0_model):
+        """EfficientNet's normalisation, as its authors gave it: (x / 255 - mean) / deviation."""
+        grey = [np.full((64, 64, 3), value, np.uint8) for value in (100, 120)]
+        found = static_int8.ranges(small_b0_model, grey)
+        normalised = [found[x.name] for x in static_int8._image_operators(small_b0_model)[:3]]
+        deviations, means = [0.229, 0.224, 0.225], [0.485, 0.456, 0.406]
+        low = min(-mean / deviation for mean, deviation in zip(means, deviations, strict=True))
+        high = max((1 - m) / d for m, d in zip(means, deviations, strict=True))
+        assert normalised[-1] == pytest.approx((low, high), rel=1e-4)
 
     def test_features_are_close_to_float_though_the_calibration_was_dark(self, model, pictures):
         """The first convolution takes the image itself here: its range is that of all images."""

@@ -36,7 +36,7 @@ def run(model: bytes, images: np.ndarray = TEST) -> tuple[np.ndarray, dict[str, 
     return np.array(scores), {name: np.array([d[name] for d in distances]) for name in distances[0]}
 
 
-@pytest.mark.parametrize("precision", ["float32", "float16", "dynamic", "int8-weights", "int8"])
+@pytest.mark.parametrize("precision", tflite.PRECISIONS)
 def test_scores_equal_those_of_the_python_detector(network, precision):
     deployed = tflite.quantize(network, precision, TRAIN)
     detector = fitted(deployed)
@@ -50,11 +50,10 @@ def test_scores_equal_those_of_the_python_detector(network, precision):
         assert distances[name] == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_whole_efficientnet_in_int8():
-    backbone = ad.backbones.load("efficientnet-b0", "builtin", input_size=64)
+def test_a_whole_efficientnet_in_int8(small_b0_model):
     train, test = (np.stack([draw_image(i) for i in range(a, a + 16)]) for a in (0, 100))
     test[::2] = 255 - test[::2]
-    deployed = tflite.quantize(tflite.convert(backbone), "int8", train)
+    deployed = tflite.quantize(small_b0_model, "int8", train)
     detector = ad.MahalanobisDetector().fit(features(deployed, train))
     model = detector_graph.build(deployed, detector)
     expected = detector.anomaly_score(features(deployed, test))

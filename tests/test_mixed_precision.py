@@ -26,9 +26,8 @@ def pictures():
 
 
 @pytest.fixture(scope="module")
-def model():
-    """EfficientNet-B0 with the built-in weights, for small images."""
-    return tflite.convert(ad.backbones.load("efficientnet-b0", "builtin", input_size=SIDE))
+def model(small_b0_model):
+    return small_b0_model
 
 
 @pytest.fixture(scope="module")

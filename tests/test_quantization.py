@@ -44,14 +44,13 @@ def test_without_anomalies_there_is_no_area(tmp_path):
     assert row["auroc"] == "" and float(row["relative_error"]) > 0
 
 
-def test_what_lies_outside_the_calibrated_range_is_counted():
-    backbone = ad.backbones.load("efficientnet-b0", "builtin", input_size=64)
-    full = tflite.convert(backbone)
+def test_what_lies_outside_the_calibrated_range_is_counted(small_b0, small_b0_model):
+    full = small_b0_model
     grey = [np.full((64, 64, 3), value, np.uint8) for value in (126, 130)]
     textured = [draw_image(seed, anomalous=True) for seed in range(3)]
     narrow = quantization.clipped_shares(full, tflite.quantize(full, "int8", grey), textured)
     wide = quantization.clipped_shares(full, tflite.quantize(full, "int8", textured), textured)
-    assert list(narrow) == list(backbone.levels)
+    assert list(narrow) == list(small_b0.levels)
     assert max(narrow.values()) > 0.05 > max(wide.values()), (narrow, wide)
     none = quantization.clipped_shares(full, tflite.quantize(full, "int8-weights"), textured)
     assert set(none.values()) == {0.0}

@@ -135,10 +135,10 @@ def compare(found, expected, advice: str, tolerance: float = 1e-6) -> str | None
 
 
 def _value(answer) -> str:
-    """Return a number to two digits (a whole one as it is), to follow "Right"; nothing else."""
+    """Return a number, to two digits or whole, to follow "Right"; of anything else, nothing."""
     if not isinstance(answer, Real) or isinstance(answer, bool):
         return ""
-    return f": {int(answer)}" if answer == int(answer) else f": {answer:.2g}"
+    return f": {answer:.0f}" if answer == int(answer) or abs(answer) >= 100 else f": {answer:.2g}"
 
 
 def _shown(found) -> str:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from adhelpers import teaching, tflite
+from adhelpers import teaching
 
 
-def test_the_operators_are_counted(untrained):
-    counts = teaching.operators(tflite.convert(untrained.backbone))
+def test_the_operators_are_counted(small_b0_model):
+    counts = teaching.operators(small_b0_model)
     assert counts["DEPTHWISE_CONV_2D"] == 16  # one in each block of EfficientNet-B0
     assert counts["MEAN"] == 16 + 9  # squeeze-and-excite, and the pooling of the levels
     assert list(counts.values()) == sorted(counts.values(), reverse=True)
