@@ -20,6 +20,7 @@ from .fitting import fit_levels, naming
 from .gaussian import MIN_IMAGES, DenseGaussian, Gaussian, fit_moments
 from .held_out import groups_of
 from .moments import Moments
+from .parallel import linear_algebra_threads
 
 _LEVEL = "level_1"  # what the columns of a plain array are called
 
@@ -449,10 +450,11 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):
         return {_LEVEL: array}
 
     def _distances(self, levels: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {
-            name: np.sqrt(gaussian.squared_distance(levels[name]))
-            for name, gaussian in self.gaussians_.items()
-        }
+        distances = {}
+        for name, gaussian in self.gaussians_.items():
+            with linear_algebra_threads(len(gaussian.mean)):
+                distances[name] = np.sqrt(gaussian.squared_distance(levels[name]))
+        return distances
 
 
 def _nothing_held_out() -> UserError:

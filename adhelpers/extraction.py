@@ -14,7 +14,7 @@ from .datasets.samples import Samples
 from .engines import KerasRunner, chosen_engine
 from .errors import UserError
 from .features import FeatureSet, differing_fields
-from .images import Picture, output_size, stream
+from .images import Picture, load, output_size, stream
 from .parallel import available_cores, ordered_map
 
 _CHECKPOINT_SECONDS = 10.0
@@ -32,7 +32,7 @@ class Extractor:
     protocol : {"square", "crop"}
         How an image is brought to size; see `adhelpers.images.PROTOCOLS`.
     batch_size : int
-        Images per call of the network; more needs more memory.
+        Images per call of the Keras network; more needs more memory. TFLite takes one.
     seed : int
         Of untrained weights, and of the choice of the calibration images.
     skip_bad_images : bool
@@ -224,29 +224,49 @@ class Extractor:
         self, samples: Samples, known: dict
     ) -> Iterator[tuple[list[Picture], dict[str, np.ndarray]]]:
         """Yield pictures and their features, batch by batch; decoding overlaps the network."""
-
-        def compute(batch: list[Picture]) -> tuple[list[Picture], dict[str, np.ndarray]]:
-            return batch, self.pooled(np.stack([picture.pixels for picture in batch]))
-
-        def fresh(pictures: Iterator[Picture]) -> Iterator[Picture]:
-            for picture in pictures:
-                bar.update()
-                if picture.error is None and picture.pixels is not None:
-                    yield picture
-                elif picture.error is None:
-                    reused.append(picture)
-                elif not self.skip_bad_images:
-                    raise picture.error
-
         reused: list[Picture] = []
-        size, protocol = self.origin["input_size"], self.origin["protocol"]
+
+        def goes_on(picture: Picture) -> bool:
+            """Count a picture, and say whether it goes through the network."""
+            bar.update()
+            if picture.error is not None and not self.skip_bad_images:
+                raise picture.error
+            if picture.error is None and picture.pixels is None:
+                reused.append(picture)
+            return picture.pixels is not None
+
         with tqdm(total=len(samples), desc="extract", unit="image", disable=None) as bar:
-            pictures = fresh(stream(samples.paths, size, protocol, known.keys()))
-            batches = iter(lambda: list(islice(pictures, self.batch_size)), [])
-            yield from ordered_map(compute, batches, self._runner.workers)
+            if self.model:
+                for picture, features in self._one_by_one(samples, known):
+                    if goes_on(picture):
+                        yield [picture], features
+            else:
+                size, protocol = self.origin["input_size"], self.origin["protocol"]
+                pictures = filter(goes_on, stream(samples.paths, size, protocol, known.keys()))
+                batches = iter(lambda: list(islice(pictures, self.batch_size)), [])
+                yield from ordered_map(self._batch, batches, self._runner.workers)
         if reused:
             rows = [known[picture.digest] for picture in reused]
             yield reused, {name: np.stack([row[name] for row in rows]) for name in self.levels}
+
+    def _one_by_one(
+        self, samples: Samples, known: dict
+    ) -> Iterator[tuple[Picture, dict[str, np.ndarray] | None]]:
+        """Yield every picture, with its features if it was decoded, each from a single thread.
+
+        A TFLite model takes one image at a time; with threads of their own for decoding and for
+        the network, more threads than cores would get into each other's way.
+        """
+        size, protocol = self.origin["input_size"], self.origin["protocol"]
+
+        def compute(item: tuple[int, Path]) -> tuple[Picture, dict[str, np.ndarray] | None]:
+            picture = load(item, size, protocol, known.keys())
+            return picture, None if picture.pixels is None else self.pooled(picture.pixels[None])
+
+        yield from ordered_map(compute, enumerate(samples.paths), self._runner.workers)
+
+    def _batch(self, pictures: list[Picture]) -> tuple[list[Picture], dict[str, np.ndarray]]:
+        return pictures, self.pooled(np.stack([picture.pixels for picture in pictures]))
 
 
 class _Table:

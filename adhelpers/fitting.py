@@ -10,6 +10,7 @@ from .covariance import Covariance
 from .errors import UserError
 from .gaussian import DenseGaussian, Gaussian, fit_gaussian
 from .held_out import enough, fit_and_hold_out, folds
+from .parallel import linear_algebra_threads
 from .thresholds import check_conformal
 
 
@@ -65,10 +66,12 @@ def fit_levels(
     parts = enough(folds(groups, n_folds))
     gaussians, held_out = {}, {}
     for name, x in levels.items():
-        if combination == "sum" and threshold != "held-out":
-            gaussians[name] = naming(name, fit_gaussian, x, covariance)
-        else:
-            gaussians[name], held_out[name] = naming(name, fit_and_hold_out, x, covariance, parts)
+        with linear_algebra_threads(x.shape[1]):
+            if combination == "sum" and threshold != "held-out":
+                gaussians[name] = naming(name, fit_gaussian, x, covariance)
+            else:
+                fitted = naming(name, fit_and_hold_out, x, covariance, parts)
+                gaussians[name], held_out[name] = fitted
     scales = {} if combination == "sum" else level_scales(held_out)
     if aside:
         held_out = {name: np.sqrt(g.squared_distance(aside[name])) for name, g in gaussians.items()}

@@ -190,7 +190,7 @@ class Runner:
         from ai_edge_litert.interpreter import Interpreter
 
         self.workers = workers
-        self._free: queue.SimpleQueue = queue.SimpleQueue()
+        self._free: queue.LifoQueue = queue.LifoQueue()
         try:
             with silence():
                 for _ in range(workers):

@@ -2,8 +2,9 @@
 
 One category of 209 + 83 PNG files of 900 x 900 pixels (as many as MVTec AD's `bottle` has), written
 to a temporary folder; EfficientNet-B0, untrained (the time does not depend on the weights). Each
-way runs in a process of its own, so that the peak memory is its own too. Not counted: imports, the
-network's building and its first call, and the conversion to TFLite, which is listed apart.
+way runs in a process of its own, so that the peak memory is its own too, and the ways take turns,
+three times; what is listed is the round with the median total. Not counted: imports, the network's
+building and its first call, and the conversion to TFLite, which is listed apart.
 
     python benchmarks/main_job.py
 
@@ -162,15 +163,22 @@ COUNTED = ("decode", "extract", "fit", "score")
 
 
 def measure(way: str, folder: Path) -> dict:
-    """Run one way in a process of its own and return its seconds, peak memory and scores."""
+    """Run one way in a process of its own and return its seconds, total, peak memory and scores."""
     command = [sys.executable, __file__, "--way", way, "--folder", str(folder)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    result = json.loads(done.stdout.splitlines()[-1])
+    return {**result, "total": sum(result["seconds"].get(step, 0) for step in COUNTED)}
+
+
+def median_round(rounds: list[dict]) -> dict:
+    """Return the round with the median total; conversion is the first round's."""
+    median = sorted(rounds, key=lambda one: one["total"])[len(rounds) // 2]
+    return {**median, "prepare": rounds[0]["seconds"].get("prepare")}
 
 
 def report(results: dict[str, dict]) -> str:
     """Put the ways side by side."""
-    totals = {way: sum(r["seconds"].get(step, 0) for step in COUNTED) for way, r in results.items()}
+    totals = {way: result["total"] for way, result in results.items()}
     lines = ["seconds           " + "".join(f"{step:>9}" for step in (*COUNTED, "total", "faster"))]
     for way, r in results.items():
         cells = [f"{r['seconds'][s]:>9.2f}" if s in r["seconds"] else " " * 9 for s in COUNTED]
@@ -182,7 +190,7 @@ def report(results: dict[str, dict]) -> str:
     for way in ("keras", "float32", "int8"):
         ranks = spearmanr(results["plain"]["scores"], results[way]["scores"]).statistic
         lines.append(
-            f"{way}: prepared in {results[way]['seconds']['prepare']:.1f} s, peak memory "
+            f"{way}: prepared in {results[way]['prepare']:.1f} s, peak memory "
             f"{results[way]['peak_gb']:.2f} GB (plain: {results['plain']['peak_gb']:.2f}), rank "
             f"correlation with the plain scores {ranks:.3f}"
         )
@@ -197,6 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--way", choices=WAYS, help="one way, in this process (used within)")
     parser.add_argument("--folder", type=Path, help="its category folder (used within)")
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     if options.way:
         clock = Clock()
@@ -210,7 +219,8 @@ def main() -> None:
         folder = Path(temporary) / "bottle"
         write_images(folder)
         print(f"images: {sum(f.stat().st_size for f in folder.rglob('*.png')) / 2**20:.0f} MB")
-        print(report({way: measure(way, folder) for way in WAYS}))
+        rounds = [{way: measure(way, folder) for way in WAYS} for _ in range(options.rounds)]
+        print(report({way: median_round([one[way] for one in rounds]) for way in WAYS}))
 
 
 if __name__ == "__main__":

@@ -67,7 +67,13 @@ def add_network_options(parser: argparse.ArgumentParser, several: bool = False) 
         choices=images.PROTOCOLS,
         help="; ".join(f"{name}: {words}" for name, words in images.PROTOCOLS.items()),
     )
-    add("--batch_size", type=int, default=16, metavar="N", help="images per call of the network")
+    add(
+        "--batch_size",
+        type=int,
+        default=16,
+        metavar="N",
+        help="images per call of the Keras network",
+    )
     add(
         "--skip_bad_images",
         action="store_true",
