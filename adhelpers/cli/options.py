@@ -123,15 +123,22 @@ def make_extractor(options: argparse.Namespace, **more):
     )
 
 
-def extract_cached(extract, dataset: Dataset, split: str, folder: Path, save_pkl: bool = True):
+def extract_cached(
+    extract,
+    dataset: Dataset,
+    split: str,
+    folder: Path,
+    save_pkl: bool = True,
+    compared: bool = False,
+):
     """Extract a split's features, or read them from ``feats/`` where they are still true.
 
     The files are ``feats/{split}_{category}_{model}.npz`` and ``.pkl`` for the float32 network,
-    with the precision at the end of the name for others.
+    with the precision at the end of the name for others, and for all that are compared with it.
     """
     origin = extract.origin
     parts = [split, dataset.category, origin["backbone"]]
-    if origin["precision"] != "float32":
+    if compared or origin["precision"] != "float32":
         parts.append(origin["precision"])
     place = folder / "feats" / ("_".join(parts) + ".npz")
     features = extract(getattr(dataset, split), cache=place)

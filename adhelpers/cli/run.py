@@ -123,11 +123,12 @@ def _run_category(
     extract,
     options: argparse.Namespace,
     augmentation: Augmentation | None,
+    compared: bool = False,
 ) -> _Scored:
     """Extract, fit and score one category with one network, and write its files."""
     start = time.perf_counter()
-    train = _features(extract, dataset, "train", options)
-    test = _features(extract, dataset, "test", options)
+    train = _features(extract, dataset, "train", options, compared)
+    test = _features(extract, dataset, "test", options, compared)
     fitted = augmenting.with_copies(train, extract, dataset, augmentation)
     detector = MahalanobisDetector().fit(fitted)
     distances = detector.level_distances(test)
@@ -166,7 +167,7 @@ def _run_precisions(
             calibration=dataset.train,
             n_calibration=options.n_calibration,
         )
-        group.append(_run_category(dataset, extract, options, augmentation))
+        group.append(_run_category(dataset, extract, options, augmentation, compared=True))
         rows += _damage(dataset, full, full_scored, extract, group[-1])
         path = options.save_path / "models" / f"backbone_{group[-1].name}.tflite"
         with written_whole(path) as temporary:
@@ -206,10 +207,12 @@ def _damage(
     )
 
 
-def _features(extract, dataset: Dataset, split: str, options: argparse.Namespace) -> FeatureSet:
+def _features(
+    extract, dataset: Dataset, split: str, options: argparse.Namespace, compared: bool
+) -> FeatureSet:
     if not options.save_feat:
         return extract(getattr(dataset, split))
-    return shared.extract_cached(extract, dataset, split, options.save_path)
+    return shared.extract_cached(extract, dataset, split, options.save_path, compared=compared)
 
 
 def _draw_category(group: list[_Scored], options: argparse.Namespace) -> None:
