@@ -48,4 +48,5 @@ bench: $(READY)  ## speed and memory: the whole job, the Gaussians, the deployed
 	$(BIN)/python benchmarks/edge.py
 
 clean:  ## remove the environment and what runs wrote
-	rm -rf $(VENV) result/* data/synthetic
+	rm -rf $(VENV) build data/synthetic
+	find result -mindepth 1 ! -name README.md -delete

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import tflite
 from .datasets.samples import Samples
+from .errors import UserError
 from .files import written_whole
 from .images import stream
 
@@ -99,8 +100,11 @@ def converted(
     else:
         full = converted(load_backbone, origin | FLOAT)
         model = tflite.quantize(full, origin["precision"], images)
-    with written_whole(place) as temporary:
-        temporary.write_bytes(model)
+    try:
+        with written_whole(place) as temporary:
+            temporary.write_bytes(model)
+    except UserError as error:
+        raise UserError(f"{error} for converted models by the variable ADHELPERS_CACHE") from error
     return model
 
 

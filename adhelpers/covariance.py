@@ -115,7 +115,8 @@ class Spectrum:
     def of_rows(cls, x: np.ndarray) -> "Spectrum":
         """Return the spectrum of rows, shape (N, D), by their products, N x N: for N up to D.
 
-        Ten times faster than their singular values, and as exact as `of_moments`.
+        Several times faster than by their singular values. Variances far below the largest are
+        less exact, by rounding errors of 1e-16 of the largest, as they are in `of_moments`.
         """
         n, width = x.shape
         mean = x.mean(axis=0)
@@ -126,7 +127,8 @@ class Spectrum:
         tolerance = _tolerance(variances, n, width)
         variances = variances[variances > tolerance]
         lengths = np.sqrt(n * variances)
-        axes = (columns[:, ::-1][:, : len(lengths)] / lengths).T @ centred
+        axes = centred.T @ (columns[:, ::-1][:, : len(lengths)] / lengths)
+        axes = np.linalg.qr(axes).Q.T  # those of small variances are not quite at right angles
         fourth = float(np.mean(np.diag(products) ** 2))
         return cls(n, width, mean, axes, variances, fourth, tolerance)
 

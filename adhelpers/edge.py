@@ -23,7 +23,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -165,7 +165,8 @@ def decode(data: bytes, name: str = "image") -> np.ndarray:
     truncated_png = data.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND" not in data[-1024:]
     image = None
     if data and not truncated_png:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        with suppress(cv2.error):  # a header that promises too many pixels
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise EdgeError(f"{name}: not a readable image, or cut off ({len(data)} bytes)")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -235,19 +235,30 @@ class Extractor:
                 reused.append(picture)
             return picture.pixels is not None
 
+        def known_ones() -> Iterator[tuple[list[Picture], dict[str, np.ndarray]]]:
+            """Yield what was reused since the last time, so that a checkpoint has it too."""
+            if reused:
+                rows = [known[picture.digest] for picture in reused]
+                levels = {name: np.stack([row[name] for row in rows]) for name in self.levels}
+                yield reused.copy(), levels
+                reused.clear()
+
         with tqdm(total=len(samples), desc="extract", unit="image", disable=None) as bar:
             if self.model:
-                for picture, features in self._one_by_one(samples, known):
-                    if goes_on(picture):
-                        yield [picture], features
+                computed = (
+                    ([picture], features)
+                    for picture, features in self._one_by_one(samples, known)
+                    if goes_on(picture)
+                )
             else:
                 size, protocol = self.origin["input_size"], self.origin["protocol"]
                 pictures = filter(goes_on, stream(samples.paths, size, protocol, known.keys()))
                 batches = iter(lambda: list(islice(pictures, self.batch_size)), [])
-                yield from ordered_map(self._batch, batches, self._runner.workers)
-        if reused:
-            rows = [known[picture.digest] for picture in reused]
-            yield reused, {name: np.stack([row[name] for row in rows]) for name in self.levels}
+                computed = ordered_map(self._batch, batches, self._runner.workers)
+            for batch in computed:
+                yield from known_ones()
+                yield batch
+            yield from known_ones()
 
     def _one_by_one(
         self, samples: Samples, known: dict

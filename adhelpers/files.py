@@ -50,9 +50,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror}); make room, or choose another folder"
-        ) from error
+        raise _cannot_be_written(path, error) from error
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
@@ -66,9 +64,19 @@ def check_writable(folder: str | Path) -> None:
     UserError
         If it cannot be made or written to.
     """
-    with written_whole(Path(folder) / "check") as temporary:
-        temporary.write_bytes(b"0" * 4096)
-    (Path(folder) / "check").unlink()
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            file.write(b"0" * 4096)
+            file.flush()
+    except OSError as error:
+        raise _cannot_be_written(folder, error) from error
+
+
+def _cannot_be_written(path: str | Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path}: cannot be written ({error.strerror}); make room, or choose another folder"
+    )
 
 
 def _umask() -> int:

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -72,7 +73,8 @@ def decode(data: bytes | memoryview, name: str | Path = "image") -> np.ndarray:
     truncated_png = starts_as_png and _PNG_END not in bytes(data[-1024:])
     image = None
     if not truncated_png:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        with suppress(cv2.error):  # a header that promises too many pixels
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise UserError(
             f"{name}: not a readable image, or cut off ({len(data)} bytes); replace or remove it"
@@ -232,5 +234,7 @@ def _read_bytes(path: Path) -> memoryview:
         size = os.fstat(file.fileno()).st_size
         if not hasattr(_thread, "buffer") or size > len(_thread.buffer):
             _thread.buffer = bytearray(2 * size)
-        view = memoryview(_thread.buffer)[:size]
-        return view[: file.readinto(view)]
+        view, read = memoryview(_thread.buffer)[:size], 0
+        while some := file.readinto(view[read:]):
+            read += some
+        return view[:read]

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from . import convolutions
 from .convolutions import Convolution
 from .errors import UserError
-from .gaussian import MIN_IMAGES, Gaussian, fit_gaussian
+from .gaussian import Gaussian, fit_gaussian
 from .parallel import available_cores, ordered_map
 from .tflite import Runner, silence
 from .weight_rounding import round_weights
@@ -27,7 +27,7 @@ BUDGET = 0.1
 
 _HELD_OUT = 6  # every sixth image is kept from the fit, and measures the damage
 _MOMENT_IMAGES = 32
-_MIN_IMAGES = MIN_IMAGES + 1
+_MIN_IMAGES = _HELD_OUT + 1  # so that two are held out: one alone has no spread
 
 
 class Probe(NamedTuple):
@@ -59,7 +59,7 @@ def quantize(
     model : bytes
         From `tflite.convert`.
     images : sequence of ndarray of uint8, shape (S, S, 3)
-        RGB images of normal parts, at least four; 100 will do. Labels are not needed.
+        RGB images of normal parts, at least seven; 100 will do. Labels are not needed.
     budget : float
         How much of the normal images' own spread the error of int8 may reach at a level.
     show_progress : bool
@@ -76,7 +76,8 @@ def quantize(
     """
     if len(images) < _MIN_IMAGES:
         raise UserError(
-            f"int8-mixed needs at least {_MIN_IMAGES} calibration images, not {len(images)}"
+            f"int8-mixed needs at least {_MIN_IMAGES} calibration images, not {len(images)}; give "
+            "nine training images or more, or choose int8-weights"
         )
     found = convolutions.find(model)
     rounded = rounded_weights(model, found, images)

@@ -8,7 +8,7 @@ from functools import cache
 
 @cache
 def load_keras():
-    """Import Keras, and start TensorFlow, without TensorFlow's start-up lines on stderr.
+    """Import Keras, and start TensorFlow, without its start-up lines and later notices on stderr.
 
     Returns
     -------
@@ -19,6 +19,7 @@ def load_keras():
         import tensorflow
 
         tensorflow.config.list_logical_devices()
+        tensorflow.get_logger().setLevel("WARNING")
     return keras
 
 

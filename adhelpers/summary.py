@@ -100,7 +100,10 @@ def write_summary(results: Sequence[Result], folder: str | Path) -> None:
     """Write ``summary.csv`` (a row per result) and ``summary.json`` (with levels and types)."""
     names = [f.name for f in fields(Result) if f.name not in ("level_auroc", "defect_type_auroc")]
     levels = list(dict.fromkeys(name for result in results for name in result.level_auroc))
-    with written_whole(Path(folder) / "summary.csv") as path, path.open("w", newline="") as file:
+    with (
+        written_whole(Path(folder) / "summary.csv") as path,
+        path.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow([*names, *levels])
         for result in results:

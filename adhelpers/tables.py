@@ -202,7 +202,10 @@ def mean_rates(cells: Sequence[RateCell]) -> list[RateCell]:
 
 def write_csv(cells: Sequence[AreaCell] | Sequence[RateCell], path: str | Path) -> None:
     """Write a line per cell."""
-    with written_whole(path) as temporary, temporary.open("w", newline="") as file:
+    with (
+        written_whole(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow([field.name for field in fields(cells[0])])
         for cell in cells:

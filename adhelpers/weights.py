@@ -43,10 +43,11 @@ def imagenet_file(file_name: str, md5: str, url: str) -> Path:
         f"put {file_name} (MD5 {md5}, from {url}) into {folder}, "
         "or choose --weights FILE or --weights none (untrained)"
     )
-    if place.exists() and file_md5(place) != md5:
+    if place.exists():
+        if (found := file_md5(place)) == md5:
+            return place
         raise UserError(
-            f"{place} is damaged or another file: its MD5 is {file_md5(place)}; "
-            f"delete it and {what_to_do}"
+            f"{place} is damaged or another file: its MD5 is {found}; delete it and {what_to_do}"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)  # or Keras would silently take /tmp/.keras

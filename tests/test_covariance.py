@@ -4,7 +4,7 @@ from scipy.spatial.distance import cdist, mahalanobis
 from sklearn.covariance import OAS, EmpiricalCovariance, LedoitWolf
 from sklearn.decomposition import PCA
 
-from adhelpers.covariance import METHODS, Covariance
+from adhelpers.covariance import METHODS, Covariance, Spectrum
 from adhelpers.errors import UserError
 from adhelpers.gaussian import DenseGaussian, Gaussian, fit_gaussian, fit_moments
 from adhelpers.moments import Moments
@@ -185,3 +185,12 @@ def test_no_spread_at_all_is_refused(method, width, value):
 def test_errors_are_clear(choice, words):
     with pytest.raises(UserError, match=words):
         Covariance(**choice)
+
+
+def test_axes_stay_at_right_angles_where_variances_differ_greatly():
+    x = np.random.default_rng(0).normal(size=(60, 200)) * np.logspace(0, -6, 200)
+    spectrum = Spectrum.of_rows(x)
+    _, singular, _ = np.linalg.svd(x - x.mean(axis=0))
+    assert len(spectrum.axes) == 59
+    np.testing.assert_allclose(spectrum.axes @ spectrum.axes.T, np.eye(59), atol=1e-12)
+    np.testing.assert_allclose(spectrum.variances, singular[:59] ** 2 / 60, rtol=1e-9)

@@ -112,6 +112,30 @@ def test_a_run_that_was_stopped_goes_on(counted, samples, tmp_path, monkeypatch)
     assert [file.name for file in tmp_path.glob("*.npz")] == ["f.npz"]
 
 
+def test_a_run_that_was_stopped_twice_keeps_all_it_had(counted, samples, tmp_path, monkeypatch):
+    extract, seen = counted
+    pooled = extract.pooled
+
+    def stop_after(count):
+        def pooled_until(batch):
+            if len(seen) >= count:
+                raise KeyboardInterrupt
+            return pooled(batch)
+
+        return pooled_until
+
+    monkeypatch.setattr(extract._runner, "workers", 1)
+    monkeypatch.setattr(extract, "batch_size", 1)
+    for count in (2, 4):
+        monkeypatch.setattr(extract, "pooled", stop_after(count))
+        with pytest.raises(KeyboardInterrupt):
+            extract(samples, cache=tmp_path / "f.npz")
+        assert len(FeatureSet.load(tmp_path / "f.partial.npz")) == count
+    monkeypatch.setattr(extract, "pooled", pooled)
+    extract(samples, cache=tmp_path / "f.npz")
+    assert len(seen) == 6
+
+
 def test_a_features_file_cut_in_half_is_made_again(counted, samples, tmp_path, capsys):
     extract, seen = counted
     extract(samples, cache=tmp_path / "f.npz")

@@ -37,6 +37,12 @@ def test_check_writable_leaves_nothing(tmp_path):
     assert list((tmp_path / "new").iterdir()) == []
 
 
+def test_check_writable_leaves_what_is_there(tmp_path):
+    (tmp_path / "check").write_text("mine")
+    check_writable(tmp_path)
+    assert (tmp_path / "check").read_text() == "mine"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")
 def test_a_full_disk_loses_nothing(tmp_path):
     program = (

@@ -1,5 +1,6 @@
 import time
 import tracemalloc
+import zlib
 
 import cv2
 import numpy as np
@@ -49,10 +50,18 @@ def _png() -> bytes:
     return cv2.imencode(".png", draw_image(0))[1].tobytes()
 
 
+def _huge_png() -> bytes:
+    """A PNG whose header promises 40,000 x 40,000 pixels, with the checksum that belongs to it."""
+    data = bytearray(_png())
+    data[16:24] = (40_000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    return bytes(data)
+
+
 @pytest.mark.parametrize(
     "data",
-    [b"", b"no image at all", _png()[:-4], _png()[: len(_png()) // 2]],
-    ids=["empty", "text", "end missing", "half"],
+    [b"", b"no image at all", _png()[:-4], _png()[: len(_png()) // 2], _huge_png()],
+    ids=["empty", "text", "end missing", "half", "too many pixels"],
 )
 def test_bad_files_are_named(tmp_path, data):
     path = tmp_path / "bad.png"

@@ -233,12 +233,12 @@ class TestQuantize:
         assert types_of_weights(quantized)[-1] == np.float16
 
     def test_too_few_images_are_refused_in_one_line(self, pictures):
-        with pytest.raises(UserError, match="at least 4 calibration images, not 3"):
-            mixed_precision.quantize(tflite.convert(small_backbone(SIDE)), pictures[:3])
+        with pytest.raises(UserError, match="at least 7 calibration images, not 6"):
+            mixed_precision.quantize(tflite.convert(small_backbone(SIDE)), pictures[:6])
 
-    def test_four_images_do(self, pictures):
+    def test_seven_images_do(self, pictures):
         model = tflite.convert(small_backbone(SIDE))
-        quantized = mixed_precision.quantize(model, pictures[:4], show_progress=False)
+        quantized = mixed_precision.quantize(model, pictures[:7], show_progress=False)
         assert list(tflite.Runner(quantized).levels) == ["level_1", "level_2"]
 
 

@@ -84,10 +84,13 @@ def _explain_files(datasets: list[Dataset], options: argparse.Namespace) -> None
     masks = dict(zip(dataset.test.paths, dataset.test.mask_paths, strict=True))
     known = {path.resolve(): mask for path, mask in masks.items() if mask}
     explainer = _explainer(dataset, shared.make_extractor(options, engine="keras"), options)
+    folder = options.save_path / f"where_{dataset.category}_{options.model_name}"
     for path, image in pictures.items():
         mask_path = known.get(path.resolve())
         mask = read_mask(mask_path, image.shape[:2]) if mask_path else None
-        _draw(explainer, path, image, mask, dataset.category, options)
+        is_only = sum(other.stem == path.stem for other in pictures) == 1
+        name = path.stem if is_only else f"{path.resolve().parent.name}_{path.stem}"
+        _draw(explainer, path, image, mask, dataset.category, folder / f"{name}.png")
 
 
 def _read(path: Path) -> np.ndarray:
@@ -106,13 +109,12 @@ def _explainer(dataset: Dataset, extract, options: argparse.Namespace):
     return Explainer(extract, MahalanobisDetector().fit(train))
 
 
-def _draw(explainer, path: Path, image, mask, category: str, options: argparse.Namespace) -> None:
+def _draw(explainer, path: Path, image, mask, category: str, place: Path) -> None:
     from .. import heat_map_plots, plots
 
     heat = explainer(image)
     words = f"{category}: {path.name}, {_origin(explainer.origin)}"
     figure = heat_map_plots.explanation(image, heat, mask, words)
-    place = options.save_path / f"where_{category}_{options.model_name}" / f"{path.stem}.png"
     plots.save(figure, place)
     print(f"{path}: score {heat.score:.1f}, drawn to {place}")
 

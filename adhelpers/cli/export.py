@@ -35,10 +35,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--n_calibration",
-        type=int,
+        type=shared.whole_number(1),
         default=100,
         metavar="N",
-        help="how many training images to calibrate int8 with, at most",
+        help="how many training images to calibrate int8 and int8-mixed with, at most",
     )
     add(
         "-o",

@@ -1,6 +1,7 @@
 """The options that several commands share, and the data sets and extractors that they name."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from .. import backbones, images
@@ -37,11 +38,22 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--seed",
-        type=int,
+        type=whole_number(0),
         default=0,
         metavar="N",
         help="of untrained weights, of the embedded data set, and of what is drawn at random",
     )
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return a type of options: whole numbers from `least` on."""
+
+    def parsed(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        return int(text)
+
+    return parsed
 
 
 def add_network_options(parser: argparse.ArgumentParser, several: bool = False) -> None:

@@ -52,10 +52,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--n_calibration",
-        type=int,
+        type=shared.whole_number(1),
         default=100,
         metavar="N",
-        help="how many training images to calibrate int8 with, at most",
+        help="how many training images to calibrate int8 and int8-mixed with, at most",
     )
     add(
         "--input_type",
@@ -168,7 +168,7 @@ def _run_precisions(
             n_calibration=options.n_calibration,
         )
         group.append(_run_category(dataset, extract, options, augmentation, compared=True))
-        rows += _damage(dataset, full, full_scored, extract, group[-1])
+        rows += _damage(full, full_scored, extract, group[-1])
         path = options.save_path / "models" / f"backbone_{group[-1].name}.tflite"
         with written_whole(path) as temporary:
             wants_bytes = options.input_type == "uint8"
@@ -186,7 +186,7 @@ def _run_precisions(
 
 
 def _damage(
-    dataset: Dataset, full, full_scored: _Scored, quantized, scored: _Scored
+    full, full_scored: _Scored, quantized, scored: _Scored
 ) -> list[quantization.LevelDamage]:
     """Compare each level with float32, on normal images that calibrated nothing."""
     used = set() if quantized.calibration is None else set(map(str, quantized.calibration.paths))

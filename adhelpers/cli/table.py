@@ -128,7 +128,7 @@ def _means(options: argparse.Namespace, cells: list, origins: dict[str, dict]) -
 def _write(options: argparse.Namespace, cells: list, origins: dict[str, dict]) -> None:
     from .. import plots, table_plots
 
-    title, subtitle = _TITLES[options.table], _subtitle(options, origins)
+    title, subtitle = _TITLES[options.table], _subtitle(origins)
     parts = ["table", options.table] + ([] if len(origins) > 1 else list(origins))
     place = Path(options.save_path) / "tables" / "_".join(parts)
     text = tables.markdown(cells, title, f"{_caption(options)} {subtitle}.")
@@ -152,7 +152,7 @@ def _caption(options: argparse.Namespace) -> str:
     )
 
 
-def _subtitle(options: argparse.Namespace, origins: dict[str, dict]) -> str:
+def _subtitle(origins: dict[str, dict]) -> str:
     first = next(iter(origins.values()))
     return (
         f"{', '.join(origins)}, weights: {first['weights']}, {first['protocol']}, "

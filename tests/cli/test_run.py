@@ -229,6 +229,8 @@ def test_a_features_file_cut_in_half(small_root, tmp_path, capsys):
         (["--weights", "imagenets"], ["imagenet, builtin, none, or"]),
         (["--batch_size", "0"], ["at least 1"]),
         (["--batch_size", "x"], ["invalid int value"]),
+        (["--seed", "-1"], ["'-1' is no whole number from 0 on"]),
+        (["--n_calibration", "0"], ["'0' is no whole number from 1 on"]),
         (["--colour"], ["--colour"]),
     ],
 )
