@@ -33,13 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="; ".join(f"{name}: {words}" for name, words in tflite.PRECISIONS.items()),
     )
-    add(
-        "--n_calibration",
-        type=shared.whole_number(1),
-        default=100,
-        metavar="N",
-        help="how many training images to calibrate int8 and int8-mixed with, at most",
-    )
+    shared.add_calibration_option(parser)
     add(
         "-o",
         "--output",

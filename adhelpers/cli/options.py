@@ -93,6 +93,17 @@ def add_network_options(parser: argparse.ArgumentParser, several: bool = False) 
     )
 
 
+def add_calibration_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how many images calibrate a model."""
+    parser.add_argument(
+        "--n_calibration",
+        type=whole_number(1),
+        default=100,
+        metavar="N",
+        help="how many training images to calibrate int8 and int8-mixed with, at most",
+    )
+
+
 def add_switch(parser: argparse.ArgumentParser, name: str, help_text: str) -> None:
     """Add ``--name`` and ``--no_name``, on by default."""
     parser.add_argument(
