@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from adhelpers import builtin
-from tools.builtin_weights import measure, patterns, pictures, schedule, shapes, store
+from tools.builtin_weights import feed, measure, patterns, pictures, schedule, shapes, store
 
 
 def some_pictures(seed, count=40, size=64):
@@ -85,6 +85,33 @@ def small_teacher(weights, size):
     return features
 
 
+def test_goals_of_a_student_that_goes_on_are_turned_to_what_it_has():
+    import tensorflow as tf
+
+    from tools.builtin_weights import teacher
+
+    images = some_pictures(0, 24, 64)
+    features = small_teacher("none", 64)
+
+    def maps(goals):
+        return teacher.targets(features, goals, 64)
+
+    before, other = (teacher.goals(features, [images], seed) for seed in (0, 1))
+    after = teacher.goals(features, [images], 1, learned=maps(before))
+    x = tf.constant(images, tf.float32)
+    wanted, found, unturned = (maps(goals)(x) for goals in (before, after, other))
+    for level, y in wanted.items():
+        np.testing.assert_allclose(found[level], y, atol=0.02 * np.std(y))
+    assert np.std(unturned["level_6"] - wanted["level_6"]) > 0.5 * np.std(wanted["level_6"])
+
+
+def test_batches_are_met_twice_and_not_at_once():
+    met = list(itertools.islice(feed.twice(itertools.count(), 5, np.random.default_rng(0)), 200))
+    counts = np.bincount(met)
+    assert counts.max() == 2 and (counts[:80] == 2).mean() > 0.9
+    assert sum(a == b for a, b in itertools.pairwise(met)) < 40
+
+
 @pytest.fixture
 def eager():
     import tensorflow as tf
@@ -113,11 +140,18 @@ def test_a_run_is_taken_up_where_it_was_cut_off(tmp_path, monkeypatch, eager):
     assert record["images"] == 4 and len(arrays) == 309
     assert all(np.isfinite(x).all() for x in arrays.values())
 
+    after = tmp_path / "after"
+    further = ["--start", str(weights), "--folder", str(after)]
+    train.main([*common, *further, "--steps", "1"])
+    finish.main([*options, "--folder", str(after), "--pictures", "32"])
+    start = builtin.load(weights)[1]["start"]
+    assert {name: start[name] for name in record} == record
+
 
 def test_schedules():
-    rates = [schedule.learning_rate(step, 1000, 1.0) for step in (0, 149, 500, 1000)]
+    rates = [schedule.learning_rate(step, step / 1000, 1.0) for step in (0, 149, 500, 1000)]
     assert rates[0] < 0.01 and rates[1] > 0.9 and 0.4 < rates[2] < 0.6 and rates[3] < 0.03
     assert (
         schedule.help_from_teacher("late", 0.0) == 1 and schedule.help_from_teacher("all", 0.9) == 0
     )
-    assert {schedule.part_of(step, 1000) for step in range(900)} == {"early", "late", "all"}
+    assert {schedule.part_of(step, step / 1000) for step in range(900)} == {"early", "late", "all"}

@@ -20,6 +20,16 @@ def ahead(function, items):
             pending = following
 
 
+def twice(items, delay: int, rng: np.random.Generator):
+    """Yield every item when it comes, and once more at random among the `delay` last ones."""
+    kept = []
+    for item in items:
+        yield item
+        kept.append(item)
+        if len(kept) > delay:
+            yield kept.pop(rng.integers(delay))
+
+
 def batches(seed: list[int], size: int, batch_size: int, workers: int):
     """Yield batches of pictures for ever, drawn in processes of their own."""
     context = multiprocessing.get_context("spawn")

@@ -14,7 +14,7 @@ from . import store, student
 from .pictures import stream
 from .train import optimizers_of, restore, state_of
 
-VERSION = 1
+VERSION = 2
 _ATTRIBUTION = (
     "Apache-2.0. Trained on pictures from formulas to imitate the feature maps of "
     "EfficientNetV2-B0 with the ImageNet weights of Keras Applications (Apache-2.0, The Keras "
@@ -66,6 +66,7 @@ def _record(folder: Path, options) -> dict:
         "licence_and_attribution": _ATTRIBUTION,
         "training_command": run["command"],
         "note": options.note,
+        **({"start": run["start"]} if "start" in run else {}),
         "steps": log[-1]["step"],
         "images": log[-1]["images"],
         "final_loss": {"maps": log[-1]["maps"], "pooled": log[-1]["pooled"]},

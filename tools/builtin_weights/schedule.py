@@ -2,17 +2,25 @@
 
 import numpy as np
 
-#: Until which share of the steps pictures have which size.
-SIZES = ((128, 0.75), (160, 1.0))
-_TOGETHER = 0.36  # the share of the steps after which early and late stages train as one
-#: The shares of the steps between which help from the teacher fades out.
+#: Until which share of the run pictures have which size.
+SIZES = ((128, 0.36), (160, 0.85), (192, 1.0))
+#: The share of a run after which early and late stages train as one. A run that goes on from
+#: earlier weights begins here.
+TOGETHER = 0.36
+#: The shares of a run between which help from the teacher fades out.
 HELP = {"early": (0.22, 0.35), "late": (0.3, 0.6), "all": (0.36, 0.48)}
 _WARM_UP = 150
 
 
-def part_of(step: int, steps: int) -> str:
+def progress(step: int, steps: int, continued: bool) -> float:
+    """Return which share of a run is over, 0 to 1."""
+    start = TOGETHER if continued else 0.0
+    return start + (1 - start) * step / steps
+
+
+def part_of(step: int, progress: float) -> str:
     """Say which stages a step trains: one step in three the early ones, then all together."""
-    if step >= _TOGETHER * steps:
+    if progress >= TOGETHER:
         return "all"
     return "early" if step % 3 == 0 else "late"
 
@@ -23,7 +31,7 @@ def help_from_teacher(part: str, progress: float) -> float:
     return float(np.clip((end - progress) / (end - start), 0, 1))
 
 
-def learning_rate(step: int, steps: int, peak: float) -> float:
+def learning_rate(step: int, progress: float, peak: float) -> float:
     """Rise over the first steps, then fall as a cosine to a fiftieth."""
-    falling = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(1.0, step / steps)))
+    falling = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(1.0, progress)))
     return float(peak * falling * min(1.0, (step + 1) / _WARM_UP))

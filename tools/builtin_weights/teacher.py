@@ -2,16 +2,17 @@
 
 A level of the student learns a fixed linear map of the teacher's features: its principal
 components, as many as the level has channels, turned at random so that the channels come out
-alike. Every component is divided by the root of its standard deviation, which lies half-way
-between leaving the few strong ones in command and making noise as important as they are. The
-first and the last level have the form of the teacher's own, and learn it as it is.
+alike (or, where a student goes on from earlier weights, turned to what it has). Every component is
+divided by the root of its standard deviation, which lies half-way between leaving the few strong
+ones in command and making noise as important as they are. The first and the last level have the
+form of the teacher's own, and learn it as it is.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
-from scipy.linalg import block_diag
+from scipy.linalg import block_diag, orthogonal_procrustes
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from adhelpers import backbones
@@ -31,6 +32,7 @@ SOURCES = {
     "level_9": None,
 }
 _SAME = {"level_1": "level_1", "level_9": "level_8"}
+_POSITIONS = 60_000  # as many do for statistics over positions
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def features(weights, size: int):
     return _frozen(lambda images: model(images, training=False), size)
 
 
-def goals(feature_maps, batches, seed: int) -> dict[str, Goal]:
+def goals(feature_maps, batches, seed: int, learned=None) -> dict[str, Goal]:
     """Work out the goals from the teacher's statistics.
 
     Parameters
@@ -65,14 +67,21 @@ def goals(feature_maps, batches, seed: int) -> dict[str, Goal]:
         Pictures.
     seed : int
         Of the random turns.
+    learned : callable, optional
+        From images to the feature maps of a student that goes on from earlier weights. The turns
+        are then not random, but those that bring the goals nearest to what it gives.
     """
     maps: dict[str, list] = {}
+    given: dict[str, list] = {}
     for images in batches:
-        for name, x in feature_maps(tf.constant(images, tf.float32)).items():
-            maps.setdefault(name, []).append(x.numpy())
-    joined = {name: np.concatenate(parts) for name, parts in maps.items()}
+        x = tf.constant(images, tf.float32)
+        for name, found in feature_maps(x).items():
+            maps.setdefault(name, []).append(found.numpy())
+        for name, found in (learned(x) if learned else {}).items():
+            given.setdefault(name, []).append(found.numpy())
+    maps, given = ({k: np.concatenate(v) for k, v in some.items()} for some in (maps, given))
     rng = np.random.default_rng(seed)
-    return {level: _goal(level, joined, rng) for level in SOURCES}
+    return {level: _goal(level, maps, given.get(level), rng) for level in SOURCES}
 
 
 def targets(feature_maps, goals: dict[str, Goal], size: int):
@@ -101,7 +110,7 @@ def _as_dict(frozen, structure):
     return lambda images: dict(zip(names, frozen(images), strict=True))
 
 
-def _goal(level: str, maps: dict[str, np.ndarray], rng: np.random.Generator) -> Goal:
+def _goal(level: str, maps: dict[str, np.ndarray], learned, rng: np.random.Generator) -> Goal:
     if level in _SAME:
         source = _SAME[level]
         return Goal((source,), np.ones(()), np.zeros(()), *_spreads(maps[source]))
@@ -109,20 +118,30 @@ def _goal(level: str, maps: dict[str, np.ndarray], rng: np.random.Generator) -> 
     means, columns = [], []
     for source, count in parts.items():
         x = maps[source].reshape(-1, maps[source].shape[-1])
-        x = x[rng.permutation(len(x))[:60_000]].astype(np.float64)
+        x = x[rng.permutation(len(x))[:_POSITIONS]].astype(np.float64)
         variance, vectors = np.linalg.eigh(np.cov(x.T))
         best = np.argsort(variance)[::-1][:count]
         scaled = vectors[:, best] * np.maximum(variance[best], 1e-6 * variance.max()) ** -0.25
         scaled /= np.sqrt(np.mean(np.sum((scaled.T @ np.cov(x.T)) * scaled.T, axis=1)))
         means.append(x.mean(0))
         columns.append(scaled)
-    width = sum(parts.values())
-    turn, _ = np.linalg.qr(rng.standard_normal((width, width)))
-    matrix = block_diag(*columns) @ turn
-    offset = -np.concatenate(means) @ matrix
-    matrix, offset = matrix.astype(np.float32), offset.astype(np.float32)
-    result = np.concatenate([maps[s] for s in parts], -1) @ matrix + offset
+    x = np.concatenate([maps[s] for s in parts], -1)
+    matrix = block_diag(*columns).astype(np.float32)
+    matrix = matrix @ _turn(x @ matrix, learned, rng).astype(np.float32)
+    offset = -np.concatenate(means).astype(np.float32) @ matrix
+    result = x @ matrix + offset
     return Goal(tuple(parts), matrix, offset, *_spreads(result))
+
+
+def _turn(components: np.ndarray, learned: np.ndarray | None, rng: np.random.Generator):
+    """Return a random turn of components, or the one that brings them nearest to learned maps."""
+    width = components.shape[-1]
+    if learned is None:
+        return np.linalg.qr(rng.standard_normal((width, width)))[0]
+    x, y = (maps.reshape(-1, width) for maps in (components, learned))
+    chosen = rng.permutation(len(x))[:_POSITIONS]
+    x, y = (rows[chosen].astype(np.float64) for rows in (x, y))
+    return orthogonal_procrustes(x - x.mean(0), y - y.mean(0))[0]
 
 
 def _spreads(x):

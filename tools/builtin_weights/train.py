@@ -1,6 +1,7 @@
 """Train the student: python -m tools.builtin_weights.train --help."""
 
 import argparse
+import functools
 import json
 import os
 import signal
@@ -10,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from adhelpers import builtin
+
 from . import schedule, student, teacher
-from .feed import ahead, batches
+from .feed import ahead, batches, twice
 from .optimizer import Adam
 
 #: How much each level counts: the late ones are what untrained weights lack most.
@@ -19,6 +22,7 @@ LEVEL_WEIGHTS = (0.3, 0.2, 0.4, 1.0, 1.0, 1.2, 1.5, 1.5, 1.5)
 #: Levels up to this one are early: costly to train, and soon learned.
 EARLY = 4
 _AVERAGED = 8  # steps between updates of the averaged weights
+_DELAY = 48  # batches from which one is met again
 
 
 def main(arguments=None) -> None:
@@ -32,10 +36,14 @@ def main(arguments=None) -> None:
 
 def _description(options) -> dict:
     """Describe a run as the weights file states it, without anybody's folders."""
-    given = {**vars(options), "teacher": Path(options.teacher).name}
+    given = {name: value for name, value in vars(options).items() if value is not None}
     given.pop("folder")
+    given |= {name: Path(given[name]).name for name in ("teacher", "start") if name in given}
     command = " ".join(f"--{name} {value}" for name, value in given.items())
-    return {"command": f"python -m tools.builtin_weights.train {command}"}
+    description = {"command": f"python -m tools.builtin_weights.train {command}"}
+    if options.start:
+        description["start"] = builtin.load(options.start)[1]
+    return description
 
 
 def _stop(*_):
@@ -49,6 +57,8 @@ class Training:
         self.options = options
         tf.random.set_seed(options.seed)
         self.model = student.build(options.seed)
+        if options.start:
+            builtin.load_into(self.model, options.start)
         self.stages = student.stages(self.model)
         self.optimizers = optimizers_of(self.stages)
         self.step, self.images = 0, 0
@@ -66,13 +76,17 @@ class Training:
         """Train to the last step, or until the process is told to stop."""
         try:
             for size, end in schedule.SIZES:
-                last = round(end * self.options.steps)
-                if self.step < last:
-                    self._run_phase(size, last)
+                if self.progress < end:
+                    self._run_phase(size, end)
         finally:
             self._save()
 
-    def _run_phase(self, size: int, last: int) -> None:
+    @property
+    def progress(self) -> float:
+        """float: which share of the run is over."""
+        return schedule.progress(self.step, self.options.steps, bool(self.options.start))
+
+    def _run_phase(self, size: int, end: float) -> None:
         options = self.options
         target_maps = teacher.targets(teacher.features(options.teacher, size), self.goals, size)
         saved = time.monotonic()
@@ -83,10 +97,11 @@ class Training:
             x = tf.constant(images, tf.float32)
             return x, target_maps(x)
 
-        for x, targets in ahead(prepare, stream):
-            part = schedule.part_of(self.step, options.steps)
-            rate = schedule.learning_rate(self.step, options.steps, options.learning_rate)
-            helped = schedule.help_from_teacher(part, self.step / options.steps)
+        rng = np.random.default_rng([options.seed, self.step])
+        for x, targets in twice(ahead(prepare, stream), _DELAY, rng):
+            part = schedule.part_of(self.step, self.progress)
+            rate = schedule.learning_rate(self.step, self.progress, options.learning_rate)
+            helped = schedule.help_from_teacher(part, self.progress)
             window.add(self._train_steps[part](x, targets, tf.constant(helped), tf.constant(rate)))
             self.step += 1
             self.images += len(x)
@@ -94,13 +109,13 @@ class Training:
                 momentum = tf.constant(min(0.98, self.step / (self.step + 80)))
                 for optimizer in self.optimizers.values():
                     optimizer.average(momentum)
-            if self.step % 60 == 0 or self.step == last:
+            if self.step % 60 == 0 or self.progress >= end:
                 self._report(size, rate, window)
                 window = Window()
             if time.monotonic() - saved > 180:
                 self._save()
                 saved = time.monotonic()
-            if self.step >= last:
+            if self.progress >= end:
                 return
 
     def _report(self, size, rate, window) -> None:
@@ -124,7 +139,9 @@ class Training:
             size = schedule.SIZES[-1][0]
             stream = batches([options.seed, 1 << 20], size, options.batch_size, options.workers)
             some = (next(stream) for _ in range(max(1, options.statistics // options.batch_size)))
-            found = teacher.goals(teacher.features(options.teacher, size), some, options.seed)
+            learned = functools.partial(self.model, training=False) if options.start else None
+            features = teacher.features(options.teacher, size)
+            found = teacher.goals(features, some, options.seed, learned)
             np.savez(file, goals=np.array(found, dtype=object))
         return np.load(file, allow_pickle=True)["goals"].item()
 
@@ -240,6 +257,7 @@ class Window:
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--teacher", required=True, help="EfficientNetV2-B0: a .weights.h5 file")
+    parser.add_argument("--start", help="go on from the weights of an .npz file")
     parser.add_argument("--folder", default="result/builtin_weights", help="checkpoints and log")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch_size", type=int, default=32)
