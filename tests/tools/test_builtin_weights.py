@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import mahalanobis
 
 from adhelpers import builtin
 from tools.builtin_weights import feed, measure, patterns, pictures, schedule, shapes, store
@@ -27,6 +28,17 @@ def test_pictures_are_varied():
     assert np.ptp(means) > 60 and np.ptp(contrasts) > 20
     grey = np.ptp(drawn, axis=-1).mean((1, 2)) < 8
     assert 0 < grey.mean() < 1
+
+
+def test_pictures_come_in_pairs_of_one_scene():
+    drawn = some_pictures(3, 80).astype(float)
+    first, second = drawn[::2], drawn[1::2]
+
+    def difference(others):
+        return np.abs(first - others).mean((1, 2, 3))
+
+    assert (difference(second) > 0.1).all()
+    assert np.median(difference(second)) < 0.4 * np.median(difference(np.roll(second, 1, axis=0)))
 
 
 @pytest.mark.parametrize("kind", patterns.KINDS, ids=lambda kind: kind.__name__)
@@ -103,6 +115,22 @@ def test_goals_of_a_student_that_goes_on_are_turned_to_what_it_has():
     for level, y in wanted.items():
         np.testing.assert_allclose(found[level], y, atol=0.02 * np.std(y))
     assert np.std(unturned["level_6"] - wanted["level_6"]) > 0.5 * np.std(wanted["level_6"])
+
+
+def test_differences_of_pairs_are_measured_by_mahalanobis():
+    from tools.builtin_weights import teacher
+
+    rng = np.random.default_rng(0)
+    differences = rng.normal(size=(300, 6)) @ rng.normal(size=(6, 6))
+    maps = rng.normal(size=(600, 1, 1, 6))
+    maps[1::2] = maps[::2] - differences[:, None, None]
+    *_, whitening = teacher._statistics(maps)
+    found = np.sum((differences @ whitening) ** 2, axis=1)
+    covariance = differences.T @ differences / 300
+    covariance += teacher._SHRINKAGE * np.trace(covariance) / 6 * np.eye(6)
+    inverse = np.linalg.inv(covariance)
+    wanted = np.array([mahalanobis(x, np.zeros(6), inverse) ** 2 for x in differences])
+    np.testing.assert_allclose(found, wanted / wanted.mean(), rtol=1e-4)
 
 
 def test_batches_are_met_twice_and_not_at_once():

@@ -69,7 +69,7 @@ def _record(folder: Path, options) -> dict:
         **({"start": run["start"]} if "start" in run else {}),
         "steps": log[-1]["step"],
         "images": log[-1]["images"],
-        "final_loss": {"maps": log[-1]["maps"], "pooled": log[-1]["pooled"]},
+        "final_loss": {name: log[-1][name] for name in ("maps", "pooled", "pairs")},
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
 

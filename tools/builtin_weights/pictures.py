@@ -8,13 +8,14 @@ import numpy as np
 from . import patterns, shapes
 
 _TEXTURES, _SCENES_AT_HAND = 48, 96
-_RENEWAL = 0.3  # the chance that a picture has a scene drawn anew, and that scene a texture
+_RENEWAL = 0.5  # the chance that a pair has a scene drawn anew, and that scene a texture
 
 
 def stream(seed, size: int) -> Iterator[np.ndarray]:
     """Yield pictures for ever: uint8, (size, size, 3), RGB.
 
-    Drawing costs more than taking a picture, so a scene is met about three times, turned and
+    They come in pairs: every second one shows the scene of the one before it, with a change.
+    Drawing costs more than taking pictures, so a scene is met in more than one pair, turned and
     mirrored, in different light.
     """
     cv2.setNumThreads(1)
@@ -27,7 +28,50 @@ def stream(seed, size: int) -> Iterator[np.ndarray]:
         elif rng.random() < _RENEWAL:
             scenes[rng.integers(len(scenes))] = draw(rng, bank, size)
         scene = np.rot90(scenes[rng.integers(len(scenes))], rng.integers(4))
-        yield photograph(rng, np.ascontiguousarray(scene[:: rng.choice((-1, 1))]))
+        yield from pair(rng, bank, np.ascontiguousarray(scene[:: rng.choice((-1, 1))]))
+
+
+def pair(rng: np.random.Generator, bank: list[np.ndarray], scene: np.ndarray):
+    """Take two pictures of a scene with one camera: before and after something small has changed.
+
+    As between the images of one category, the place, the light and the grain differ a little, too.
+    """
+    camera = rng.integers(1 << 62)
+    for image in (scene, changed(rng, bank, scene)):
+        picture = photograph(np.random.default_rng(camera), moved(rng, image))
+        noise = rng.exponential(1.5) * rng.standard_normal(picture.shape, np.float32)
+        lit = picture * rng.normal(1, 0.02) + rng.normal(0, 2) + noise
+        yield np.clip(np.round(lit), 0, 255).astype(np.uint8)
+
+
+def moved(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Turn and shift a scene a little."""
+    size = image.shape[0]
+    matrix = cv2.getRotationMatrix2D((size / 2, size / 2), rng.normal(0, 1.5), 1)
+    matrix[:, 2] += rng.normal(0, 0.01 * size, 2)
+    return cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REFLECT)
+
+
+def changed(rng: np.random.Generator, bank: list[np.ndarray], scene: np.ndarray) -> np.ndarray:
+    """Copy a scene with marks, something on it, or a spot that is blurred, swapped or lit."""
+    image, size = scene.copy(), scene.shape[0]
+    centre, radius = rng.uniform(0.1, 0.9, 2) * size, size * np.exp(rng.uniform(-3.5, -1.5))
+    spot = shapes.place(shapes.outline(rng), centre, radius, rng.uniform(0, 6.3))
+    kind = rng.integers(5)
+    if kind == 0:
+        marks(rng, image)
+        return image
+    if kind == 1:
+        leaf(rng, bank, image, spot)
+        return image
+    if kind == 2:
+        other = cv2.GaussianBlur(image, (0, 0), rng.uniform(1.5, 5))
+    elif kind == 3:
+        other = np.roll(image, rng.integers(size // 8, size // 2, 2), (0, 1))
+    else:
+        other = image * np.exp(rng.normal(0, 0.4)) + rng.normal(0, 0.1, 3).astype(np.float32)
+    soft = cv2.GaussianBlur(shapes.mask(spot, size), (0, 0), rng.uniform(0.5, 3))[..., None] / 255
+    return (image + soft * (other - image)).astype(np.float32)
 
 
 def draw(rng: np.random.Generator, bank: list[np.ndarray], size: int) -> np.ndarray:

@@ -3,24 +3,22 @@
 import numpy as np
 
 #: Until which share of the run pictures have which size.
-SIZES = ((128, 0.36), (160, 0.85), (192, 1.0))
-#: The share of a run after which early and late stages train as one. A run that goes on from
-#: earlier weights begins here.
-TOGETHER = 0.36
+SIZES = ((128, 0.36), (160, 0.9), (192, 1.0))
+_TOGETHER = 0.36  # the share of a run after which early and late stages train as one
 #: The shares of a run between which help from the teacher fades out.
 HELP = {"early": (0.22, 0.35), "late": (0.3, 0.6), "all": (0.36, 0.48)}
 _WARM_UP = 150
 
 
 def progress(step: int, steps: int, continued: bool) -> float:
-    """Return which share of a run is over, 0 to 1."""
-    start = TOGETHER if continued else 0.0
+    """Return which share of a run is over, 0 to 1; one that goes on needs no help any more."""
+    start = HELP["all"][1] if continued else 0.0
     return start + (1 - start) * step / steps
 
 
 def part_of(step: int, progress: float) -> str:
     """Say which stages a step trains: one step in three the early ones, then all together."""
-    if progress >= TOGETHER:
+    if progress >= _TOGETHER:
         return "all"
     return "early" if step % 3 == 0 else "late"
 

@@ -32,6 +32,7 @@ SOURCES = {
     "level_9": None,
 }
 _SAME = {"level_1": "level_1", "level_9": "level_8"}
+_SHRINKAGE = 0.1
 _POSITIONS = 60_000  # as many do for statistics over positions
 
 
@@ -40,7 +41,9 @@ class Goal:
     """What one level of the student learns: ``concat(sources) @ matrix + offset``.
 
     `spread` and `pooled_spread` are the standard deviations of its channels over positions, and
-    of their means over images.
+    of their means over images. `whitening` takes the difference of two such means, of a pair of
+    pictures, to one whose squared length is their squared Mahalanobis distance, over what it is on
+    average.
     """
 
     sources: tuple[str, ...]
@@ -48,6 +51,7 @@ class Goal:
     offset: np.ndarray
     spread: np.ndarray
     pooled_spread: np.ndarray
+    whitening: np.ndarray
 
 
 def features(weights, size: int):
@@ -64,7 +68,7 @@ def goals(feature_maps, batches, seed: int, learned=None) -> dict[str, Goal]:
     feature_maps : callable
         See `features`.
     batches : iterable of ndarray, shape (N, S, S, 3)
-        Pictures.
+        Pictures, in pairs.
     seed : int
         Of the random turns.
     learned : callable, optional
@@ -113,7 +117,7 @@ def _as_dict(frozen, structure):
 def _goal(level: str, maps: dict[str, np.ndarray], learned, rng: np.random.Generator) -> Goal:
     if level in _SAME:
         source = _SAME[level]
-        return Goal((source,), np.ones(()), np.zeros(()), *_spreads(maps[source]))
+        return Goal((source,), np.ones(()), np.zeros(()), *_statistics(maps[source]))
     parts = SOURCES[level]
     means, columns = [], []
     for source, count in parts.items():
@@ -130,7 +134,7 @@ def _goal(level: str, maps: dict[str, np.ndarray], learned, rng: np.random.Gener
     matrix = matrix @ _turn(x @ matrix, learned, rng).astype(np.float32)
     offset = -np.concatenate(means).astype(np.float32) @ matrix
     result = x @ matrix + offset
-    return Goal(tuple(parts), matrix, offset, *_spreads(result))
+    return Goal(tuple(parts), matrix, offset, *_statistics(result))
 
 
 def _turn(components: np.ndarray, learned: np.ndarray | None, rng: np.random.Generator):
@@ -144,7 +148,17 @@ def _turn(components: np.ndarray, learned: np.ndarray | None, rng: np.random.Gen
     return orthogonal_procrustes(x - x.mean(0), y - y.mean(0))[0]
 
 
-def _spreads(x):
-    """Return the channels' spreads over positions and over images, no channel's too small."""
-    spread, pooled = x.std((0, 1, 2)), x.mean((1, 2)).std(0)
-    return tuple(np.maximum(s, 0.3 * np.sqrt(np.mean(s**2))) for s in (spread, pooled))
+def _statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return spreads over positions and over images, no channel's too small, and the whitening."""
+    pooled = maps.mean((1, 2), dtype=np.float64)
+    spreads = (maps.std((0, 1, 2)), pooled.std(0).astype(np.float32))
+    least = (0.3 * np.sqrt(np.mean(s**2)) for s in spreads)
+    return *map(np.maximum, spreads, least), _whitening(pooled[::2] - pooled[1::2])
+
+
+def _whitening(differences: np.ndarray) -> np.ndarray:
+    """Return the matrix for differences (N, D), with a covariance that is shrunk as for a score."""
+    variance, vectors = np.linalg.eigh(differences.T @ differences / len(differences))
+    matrix = vectors / np.sqrt(variance + _SHRINKAGE * variance.mean())
+    usual = np.mean(np.sum((differences @ matrix) ** 2, axis=1))
+    return (matrix / np.sqrt(usual)).astype(np.float32)

@@ -27,6 +27,8 @@ _DELAY = 48  # batches from which one is met again
 
 def main(arguments=None) -> None:
     options = _parser().parse_args(arguments)
+    if options.batch_size % 2:
+        raise SystemExit(f"pictures come in pairs: --batch_size {options.batch_size} is odd")
     Path(options.folder).mkdir(parents=True, exist_ok=True)
     Path(options.folder, "train.pid").write_text(str(os.getpid()))
     Path(options.folder, "run.json").write_text(json.dumps(_description(options)))
@@ -127,6 +129,7 @@ class Training:
             "rate": round(rate, 6),
             "maps": np.round(window.means()[0], 3).tolist(),
             "pooled": np.round(window.means()[1], 3).tolist(),
+            "pairs": np.round(window.means()[2], 3).tolist(),
         }
         with Path(self.options.folder, "log.jsonl").open("a") as log:
             log.write(json.dumps(line) + "\n")
@@ -189,7 +192,8 @@ def _train_step(part: str, stages, optimizers, goals):
         own = list(goals.items())[first:last]
         with tf.GradientTape() as tape:
             losses = _losses(stages[first:last], own, x, targets, helped)
-            loss = tf.reduce_sum(weights * tf.reduce_sum(losses, 0))
+            maps, pooled, pairs = tf.unstack(losses)
+            loss = tf.reduce_sum(weights * (maps + pooled + tf.math.log(pairs)))
         gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, variables), 10.0)
         for adam in trained.values():
             adam.apply(gradients[: len(adam.variables)], rate)
@@ -213,19 +217,23 @@ def _entry(stages, targets, images, helped):
 
 
 def _losses(stages, goals, x, targets, helped):
-    """Return the losses of each level, over positions and of the means over positions.
+    """Return the losses of each level: over positions, of the means over positions, and of pairs.
 
-    1 is what the best constant answer would have.
+    1 is what the best constant answer would have. That of pairs is what a detector depends on: how
+    two pictures of one scene differ, measured by their Mahalanobis distance. It is a small part of
+    all that differs between pictures, and is not learned unless it is asked for.
     """
-    maps, pooled = [], []
+    maps, pooled, pairs = [], [], []
     for stage, (level, goal) in zip(stages, goals, strict=True):
         x, target = stage(x, training=True), targets[level]
         error = x - target
         maps.append(tf.reduce_mean(tf.square(error / goal.spread)))
         mean = tf.reduce_mean(error, (1, 2))
         pooled.append(tf.reduce_mean(tf.square(mean / goal.pooled_spread)))
+        difference = (mean[::2] - mean[1::2]) @ goal.whitening
+        pairs.append(tf.reduce_mean(tf.reduce_sum(tf.square(difference), -1)))
         x = _helped(x, target, helped)
-    return tf.stack([maps, pooled])
+    return tf.stack([maps, pooled, pairs])
 
 
 def _helped(x, target, helped):
@@ -245,7 +253,7 @@ class Window:
         self.losses.append(losses)
 
     def means(self) -> np.ndarray:
-        """Return the mean losses, (2, levels), of the steps that trained a level."""
+        """Return the mean losses, (3, levels), of the steps that trained a level."""
         losses = np.array(self.losses)
         trained = np.maximum(np.sum(~np.isnan(losses), axis=0), 1)
         return np.nansum(losses, axis=0) / trained
