@@ -32,7 +32,7 @@ SOURCES = {
     "level_9": None,
 }
 _SAME = {"level_1": "level_1", "level_9": "level_8"}
-_SHRINKAGE = 0.1
+_SHRINKAGE = 0.1  # about what Ledoit and Wolf choose for a few dozen images of a category
 _POSITIONS = 60_000  # as many do for statistics over positions
 
 
