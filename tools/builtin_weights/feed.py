@@ -21,7 +21,7 @@ def ahead(function, items):
 
 
 def twice(items, delay: int, rng: np.random.Generator):
-    """Yield every item when it comes, and once more at random among the `delay` last ones."""
+    """Yield every item when it comes, and once more after others, among about `delay` that wait."""
     kept = []
     for item in items:
         yield item

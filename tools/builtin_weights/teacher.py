@@ -82,7 +82,8 @@ def goals(feature_maps, batches, seed: int, learned=None) -> dict[str, Goal]:
         for name, found in feature_maps(x).items():
             maps.setdefault(name, []).append(found.numpy())
         for name, found in (learned(x) if learned else {}).items():
-            given.setdefault(name, []).append(found.numpy())
+            if name not in _SAME:
+                given.setdefault(name, []).append(found.numpy())
     maps, given = ({k: np.concatenate(v) for k, v in some.items()} for some in (maps, given))
     rng = np.random.default_rng(seed)
     return {level: _goal(level, maps, given.get(level), rng) for level in SOURCES}
