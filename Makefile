@@ -24,9 +24,10 @@ test: $(READY)  ## the tests
 test-notebooks-full: $(READY)  ## run the notebooks and compare every text output
 	$(BIN)/python -m tools.notebooks.gate
 
-lint: $(READY)  ## ruff: lint and format; the form of the notebooks
+lint: $(READY)  ## ruff: lint and format; the order of the rooms; the form of the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/python -m tools.notebooks.check
 
 format: $(READY)  ## put the code into ruff's format

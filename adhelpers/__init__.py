@@ -9,28 +9,46 @@ MahalanobisDetector()
 """
 
 from importlib import import_module
-from pkgutil import iter_modules
 
 __version__ = "0.1.0"
 
-_MODULES = sorted(module.name for module in iter_modules(__path__))
-_NAMES = {
-    "Covariance": "covariance",
-    "Extractor": "extraction",
+#: The public modules, in the order in which data flow, by the names that they have here.
+_MODULES = {
+    "datasets": "datasets",
+    "images": "images",
+    "backbones": "backbones",
+    "gaussian": "gaussian",
+    "quantization": "quantization",
+    "features": "features",
+    "detector": "detector",
+    "evaluation": "evaluation",
+    "explain": "evaluation.explain",
+    "plots": "evaluation.plots",
+    "export": "export",
+    "edge": "edge",
+    "study": "study",
+    "teaching": "teaching",
+    "exercises": "teaching.exercises",
+}
+#: The public classes, by the modules that they come from.
+_CLASSES = {
+    "Covariance": "gaussian",
+    "Extractor": "features",
     "FeatureSet": "features",
     "MahalanobisDetector": "detector",
-    "UserError": "errors",
+    "Origin": "features",
+    "UserError": "ground",
 }
 
-__all__ = [*_MODULES, *_NAMES]
+__all__ = [*_MODULES, *_CLASSES]
 
 
 def __getattr__(name: str):
-    """Import a submodule, or one of the package's main names, at its first use."""
+    """Import a module, or a class, at its first use."""
     if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    if name in _NAMES:
-        return getattr(import_module(f"{__name__}.{_NAMES[name]}"), name)
+        return import_module(f"{__name__}.{_MODULES[name]}")
+    if name in _CLASSES:
+        return getattr(import_module(f"{__name__}.{_CLASSES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -82,23 +82,17 @@ class Detector:
             with _quiet_stderr():
                 interpreter = interpreter_class(model_content=content, num_threads=threads)
                 self._invoke = interpreter.get_signature_runner()
-                self._look_at_shapes()
+                self._input, self._output = _signature(self._invoke)
+                image = self._invoke.get_input_details()[self._input]
+                score = self._invoke.get_output_details()[self._output]
+                self.size, self._image_type = int(image["shape"][-2]), image["dtype"]
+                self.score_type = score["dtype"]
                 self.run(np.zeros((self.size, self.size, 3), np.uint8))  # the first run is slow
             self.record = read_record(content)
         except (ValueError, RuntimeError, IndexError) as error:
             reason = " ".join(str(error).split())[:120]
             raise EdgeError(f"{name}: not a detector that runs here ({reason})") from error
         self.threshold = self.record.get("threshold") if threshold is None else threshold
-
-    def _look_at_shapes(self) -> None:
-        inputs, outputs = self._invoke.get_input_details(), self._invoke.get_output_details()
-        self._input, image = next(iter(inputs.items()))
-        self._output = "score" if "score" in outputs else min(outputs)
-        self.size, self._image_type = int(image["shape"][-2]), image["dtype"]
-        self.score_type = outputs[self._output]["dtype"]
-        taken, given = image["shape"].tolist(), outputs[self._output]["shape"].tolist()
-        if len(inputs) > 1 or taken != [1, self.size, self.size, 3] or np.prod(given) != 1:
-            raise ValueError(f"it turns {taken} into {given}, not an RGB image into a score")
 
     def score(self, image: np.ndarray) -> tuple[float, dict[str, float]]:
         """Score an image of any size: RGB, uint8, shape (H, W, 3).
@@ -114,7 +108,7 @@ class Detector:
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """Bring an image to the network's size, as it was done with the training images."""
-        return fit(image, self.size, self.record.get("protocol", "square"))
+        return to_square(image, self.size, self.record.get("protocol", "square"))
 
     def run(self, pixels: np.ndarray) -> tuple[float, dict[str, float]]:
         """Score an image of the network's size: RGB, uint8, shape (S, S, 3)."""
@@ -122,6 +116,16 @@ class Detector:
         distances = np.ravel(outputs.get("distances", ())).tolist()
         levels = zip(self.record.get("levels", ()), distances)  # noqa: B905 (newer than 3.8)
         return outputs[self._output].item(), dict(levels)
+
+
+def _signature(invoke) -> tuple[str, str]:
+    """Return the names of a model's image and of its score, or raise a ValueError."""
+    inputs, outputs = invoke.get_input_details(), invoke.get_output_details()
+    image, score = next(iter(inputs)), "score" if "score" in outputs else min(outputs)
+    taken, given = inputs[image]["shape"].tolist(), outputs[score]["shape"].tolist()
+    if len(inputs) > 1 or taken != [1, taken[-2], taken[-2], 3] or np.prod(given) != 1:
+        raise ValueError(f"it turns {taken} into {given}, not an RGB image into a score")
+    return image, score
 
 
 def read_record(model: bytes) -> dict:
@@ -172,10 +176,12 @@ def decode(data: bytes, name: str = "image") -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def fit(image: np.ndarray, size: int, protocol: str = "square") -> np.ndarray:
-    """Bring an image to the network's square size, like `adhelpers.images.fit`."""
+def to_square(image: np.ndarray, size: int, protocol: str = "square") -> np.ndarray:
+    """Bring an image to the network's square size, like `adhelpers.images.to_square`."""
     if protocol == "square":
         return _resize(image, size, size)
+    if protocol != "crop":
+        raise EdgeError(f"unknown protocol {protocol!r}; choose one of: square, crop")
     height, width = image.shape[:2]
     scale = size * _CROP_RESIZE / _CROP_SIZE / min(height, width)
     image = _resize(image, round(height * scale), round(width * scale))

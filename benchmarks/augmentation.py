@@ -14,9 +14,9 @@ import argparse
 import numpy as np
 
 import adhelpers as ad
-from adhelpers import augmentation_choice
-from adhelpers.augmentation import Augmentation
-from adhelpers.copies import extract_copies, joined
+from adhelpers.evaluation import augmentation_choice
+from adhelpers.features import extract_copies, joined
+from adhelpers.images import Augmentation
 
 
 def areas(extract, data, candidates: dict[str, str], draws: int) -> dict[str, list[float]]:
@@ -50,7 +50,7 @@ def main() -> None:
     for category in arguments.categories:
         root = arguments.root
         data = (
-            ad.datasets.mvtec.load(root, category) if root else ad.datasets.synthetic.load(category)
+            ad.datasets.load_mvtec(root, category) if root else ad.datasets.load_synthetic(category)
         )
         found = areas(extract, data, candidates, arguments.draws)
         cells = [

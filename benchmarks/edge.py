@@ -23,21 +23,21 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 import adhelpers as ad
-from adhelpers import detector_graph, edge
+from adhelpers import edge, export
 
 SIDES = (224, 512, 1024)
 ROUNDS = 200
 STARTS = 7
 
 
-def export(precision: str) -> tuple[bytes, bytes, Path]:
+def exported(precision: str) -> tuple[bytes, bytes, Path]:
     """Return the bare network, the whole detector, and a test image."""
-    data = ad.datasets.synthetic.load("weave")
+    data = ad.datasets.load_synthetic("weave")
     extract = ad.Extractor(
         weights="builtin", engine="tflite", precision=precision, calibration=data.train
     )
     detector = ad.MahalanobisDetector().fit(extract(data.train))
-    return extract.model, detector_graph.build(extract.model, detector), data.test.paths[0]
+    return extract.model, export.build(extract.model, detector), data.test.paths[0]
 
 
 def cold_start(model: Path, image: Path) -> float:
@@ -83,7 +83,7 @@ def steps_of(network: bytes, model: bytes, image: Path) -> dict[str, Callable]:
 
 def measure(precision: str) -> list[str]:
     """Return the cells of a precision's row."""
-    network, model, image = export(precision)
+    network, model, image = exported(precision)
     times = by_turns(steps_of(network, model, image))
     quickest = {name: float(np.percentile(x, 10)) for name, x in times.items()}
     with tempfile.TemporaryDirectory() as folder:

@@ -26,8 +26,8 @@ from sklearn.covariance import LedoitWolf
 
 from adhelpers.detector import MahalanobisDetector
 from adhelpers.features import FeatureSet
-from adhelpers.held_out import folds
-from adhelpers.parallel import available_cores
+from adhelpers.gaussian import folds
+from adhelpers.ground import available_cores
 
 IMAGES = 10_000
 CASES = {

@@ -25,10 +25,14 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 import adhelpers as ad
-from adhelpers import calibration, convolutions, images, mixed_precision, plots, static_int8, tflite
-from adhelpers.augmentation import Augmentation
-from adhelpers.conversion import choose_calibration
-from adhelpers.static_int8 import Operator
+from adhelpers import backbones, images, quantization
+from adhelpers.evaluation import plots
+from adhelpers.features import choose_calibration
+from adhelpers.ground import silence
+from adhelpers.images import Augmentation
+from adhelpers.quantization import convolutions, mixed_precision, static_int8
+from adhelpers.quantization import ranges as measured
+from adhelpers.quantization.static_int8 import Operator
 
 LIGHT = Augmentation(gain=0.2, offset=15.0, copies=3)
 BUDGETS = (0.05, 0.1, 0.15, 0.2, 0.3, 1.0)
@@ -49,11 +53,11 @@ class Case:
 
     def __init__(self, root: str | None, category: str, side: int, seed: int):
         data = (
-            ad.datasets.mvtec.load(root, category) if root else ad.datasets.synthetic.load(category)
+            ad.datasets.load_mvtec(root, category) if root else ad.datasets.load_synthetic(category)
         )
         self.name, self.labels = category, np.asarray(data.test.labels)
         self.train, self.test = (
-            np.stack([images.fit(images.read(path), side) for path in part.paths])
+            np.stack([images.to_square(images.read(path), side) for path in part.paths])
             for part in (data.train, data.test)
         )
         drawn = choose_calibration(data.train, 100, seed)
@@ -104,7 +108,7 @@ def latencies(models: dict[str, bytes], rounds: int = 40) -> dict[str, float]:
     """Return the median processor time per image in ms, of models that take turns on one thread."""
     runs = {}
     for name, model in models.items():
-        with tflite.silence():
+        with silence():
             run = Interpreter(model_content=model, num_threads=1)
             run.allocate_tensors()
         (source,) = run.get_input_details()
@@ -153,19 +157,19 @@ def own_calibration(model: bytes, pictures: np.ndarray) -> bytes:
     )
     for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
         work.update_quantization_recipe(".*", end, algorithm_key="no_quantize")
-    with tflite.silence():
+    with silence():
         ranges = work.calibrate(
             {"serving_default": [{"image": x[None].astype(np.float32)} for x in pictures]}
         )
         (source,) = (name for name in ranges if name.startswith("serving_default_image"))
-        ranges = calibration.quantizer_ranges(ranges, {source: (0.0, 255.0)})
+        ranges = measured.quantizer_ranges(ranges, {source: (0.0, 255.0)})
         return bytes(work.quantize(ranges, enable_progress_report=False).quantized_model)
 
 
 def static_models(model: bytes, case: Case, rounded: dict) -> dict[str, bytes]:
     """Return static int8 with ranges by each rule, and with what else might serve."""
     every, static = static_int8.operators(model), static_int8.with_int8
-    ranges = {rule: static_int8.ranges(model, case.calibration, rule) for rule in calibration.RULES}
+    ranges = {rule: static_int8.ranges(model, case.calibration, rule) for rule in measured.RULES}
     models = {_OWN: own_calibration(model, case.calibration)}
     models |= {f"int8, {rule}": static(model, every, x) for rule, x in ranges.items()}
     other_light = np.concatenate([case.calibration, lit(case.calibration, 1)])
@@ -292,8 +296,8 @@ def main() -> None:
     parser.add_argument("--mixed-only", action="store_true", help="float32 and int8-mixed alone")
     parser.add_argument("--figure", type=Path, help="where to write the trade-off, a .png")
     arguments = parser.parse_args()
-    backbone = ad.backbones.load(arguments.backbone, arguments.weights)
-    model, rows = tflite.convert(backbone), []
+    backbone = ad.backbones.load_backbone(arguments.backbone, arguments.weights)
+    model, rows = backbones.convert(backbone), []
     for category in arguments.categories:
         case = Case(arguments.root, category, backbone.input_size, arguments.seed)
         if not arguments.mixed_only:
@@ -302,7 +306,7 @@ def main() -> None:
         rounded = mixed_precision.rounded_weights(model, convolutions.find(model), case.calibration)
         models = {"float32": model}
         if not arguments.mixed_only:
-            models |= {x: tflite.quantize(model, x, case.calibration) for x in _PLAIN}
+            models |= {x: quantization.quantize(model, x, case.calibration) for x in _PLAIN}
             models |= static_models(model, case, rounded)
         models |= mixed_models(model, case, rounded)
         print()

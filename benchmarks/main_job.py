@@ -39,7 +39,7 @@ from scipy.stats import spearmanr
 from sklearn.covariance import LedoitWolf
 
 import adhelpers as ad
-from adhelpers.parallel import available_cores, ordered_map
+from adhelpers.ground import available_cores, ordered_map
 
 COUNTS = {"train/good": 209, "test/good": 20, "test/broken": 63}
 SIDE = 900
@@ -79,7 +79,7 @@ def write_images(folder: Path) -> None:
 
 def ours(folder: Path, clock: Clock, **engine) -> np.ndarray:
     """Do the job with the package; decoding and network overlap in `extract`."""
-    data = ad.datasets.mvtec.load(folder.parent, folder.name)
+    data = ad.datasets.load_mvtec(folder.parent, folder.name)
     extract = clock("prepare", lambda: extractor(data, **engine))
     extract.milliseconds(2)
     train, test = clock("extract", lambda: (extract(data.train), extract(data.test)))
@@ -94,7 +94,7 @@ def extractor(data, **engine) -> ad.Extractor:
 
 def floor(folder: Path, clock: Clock, **engine) -> None:
     """Decode, resize and infer on all cores."""
-    data = ad.datasets.mvtec.load(folder.parent, folder.name)
+    data = ad.datasets.load_mvtec(folder.parent, folder.name)
     model = extractor(data, **engine).model
     local = threading.local()
 
@@ -112,8 +112,8 @@ def floor(folder: Path, clock: Clock, **engine) -> None:
 
 def plain(folder: Path, clock: Clock) -> np.ndarray:
     """Do the job as one would write it first: a loop for each step, and the textbook's formulas."""
-    data = ad.datasets.mvtec.load(folder.parent, folder.name)
-    backbone = ad.backbones.load("efficientnet-b0", weights="none")
+    data = ad.datasets.load_mvtec(folder.parent, folder.name)
+    backbone = ad.backbones.load_backbone("efficientnet-b0", weights="none")
     import keras
 
     average = keras.layers.GlobalAveragePooling2D()

@@ -7,7 +7,7 @@ import pytest
 from pictures import write_category
 
 import adhelpers as ad
-from adhelpers import tflite
+from adhelpers import backbones
 
 
 def _folder(variable: str) -> Path:
@@ -54,10 +54,10 @@ def untrained() -> ad.Extractor:
 @pytest.fixture(scope="session")
 def small_b0() -> ad.backbones.Backbone:
     """EfficientNet-B0 with the built-in weights, for images of 64 pixels."""
-    return ad.backbones.load("efficientnet-b0", "builtin", input_size=64)
+    return ad.backbones.load_backbone("efficientnet-b0", "builtin", input_size=64)
 
 
 @pytest.fixture(scope="session")
 def small_b0_model(small_b0) -> bytes:
     """The same as a float32 TFLite model, converted once."""
-    return tflite.convert(small_b0)
+    return backbones.convert(small_b0)

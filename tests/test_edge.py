@@ -12,25 +12,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import small_backbone
+from origins import origin
 from pictures import draw_image, write_image
 
 import adhelpers as ad
-from adhelpers import detector_graph, edge, images, tflite
-from adhelpers.errors import UserError
+from adhelpers import backbones, edge, export, images
+from adhelpers.ground import UserError
 
 SIZE = 32
 
 
 @pytest.fixture(scope="module")
 def network() -> bytes:
-    return tflite.convert(small_backbone(SIZE))
+    return backbones.convert(small_backbone(SIZE))
 
 
 def build(network: bytes, protocol: str = "square") -> bytes:
-    train = np.stack([images.fit(draw_image(i), SIZE) for i in range(40)])
-    pooled = tflite.Runner(network).pooled(train)
-    detector = ad.MahalanobisDetector().fit(ad.FeatureSet.from_arrays(pooled, protocol=protocol))
-    return detector_graph.build(network, detector, {"image_shape": (64, 64)})
+    train = np.stack([images.to_square(draw_image(i), SIZE) for i in range(40)])
+    pooled = backbones.LiteRTRunner(network).pooled(train)
+    detector = ad.MahalanobisDetector().fit(
+        ad.FeatureSet.from_arrays(pooled, origin=origin(protocol=protocol))
+    )
+    return export.build(network, detector, {"image_shape": (64, 64)})
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +72,8 @@ def run(capsys, *arguments) -> tuple[int, list[str], str]:
 )
 def test_images_are_brought_to_size_as_in_the_package(height, width, size, protocol):
     image = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    expected = images.fit(image, size, protocol)
-    assert np.array_equal(edge.fit(image, size, protocol), expected)
+    expected = images.to_square(image, size, protocol)
+    assert np.array_equal(edge.to_square(image, size, protocol), expected)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,7 @@ def test_files_are_refused_as_in_the_package():
 def test_images_of_any_size_get_the_score_of_their_resized_pixels(network, protocol):
     detector = edge.Detector(build(network, protocol))
     image = draw_image(0, size=100)[:, :80]
-    assert detector.score(image) == detector.run(images.fit(image, SIZE, protocol))
+    assert detector.score(image) == detector.run(images.to_square(image, SIZE, protocol))
 
 
 def test_a_model_without_a_record(network):

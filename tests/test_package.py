@@ -29,7 +29,11 @@ def test_names_that_are_not_there():
 
 def test_starting_tensorflow_prints_nothing():
     done = subprocess.run(
-        [sys.executable, "-c", "import adhelpers as ad; ad.backbones.load(weights='none')"],
+        [
+            sys.executable,
+            "-c",
+            "import adhelpers as ad; ad.backbones.load_backbone(weights='none')",
+        ],
         capture_output=True,
         text=True,
     )

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 import adhelpers as ad
-from adhelpers import explain, heat_map_plots, images, plots
+from adhelpers import images
 from adhelpers.datasets import mvtec, synthetic
+from adhelpers.evaluation import explain, heat_map_plots, plots
 
 FOLDER = Path("docs/images")
 
@@ -15,7 +16,7 @@ def main() -> None:
     extract = ad.Extractor("efficientnet-b0", weights="builtin", engine="keras")
     curves, examples = {}, []
     for category in synthetic.CATEGORIES:
-        data = synthetic.load(category)
+        data = synthetic.load_synthetic(category)
         detector = ad.MahalanobisDetector().fit(extract(data.train))
         scores = detector.anomaly_score(extract(data.test))
         curves[category] = (data.test.labels, scores)

@@ -1,12 +1,25 @@
-"""The commands: ``adhelpers run`` does the main job, ``adhelpers fetch`` brings the images."""
+"""The commands; each is a module with `add_options` and `execute`."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from .. import __version__
-from ..errors import UserError
+from ..ground import UserError
+
+#: The commands, by the names of their modules, and the first lines of what these say.
+COMMANDS = {
+    "run": "Fit a detector per category, score its test images, and draw the ROC curves.",
+    "fit": "Fit a detector to normal images, and write it as one .tflite file.",
+    "score": "Score images with a detector in one .tflite file, on all cores.",
+    "explain": "Show where in the images the score comes from, and measure it against the masks.",
+    "export": "Write a category's detector as one .tflite file: image in, anomaly score out.",
+    "table": "Make one of the paper's tables for any data set.",
+    "fetch": "Bring a data set: download MVTec AD, or draw the embedded one.",
+    "doctor": "Check this machine: Python, packages, memory, weights, data, and one image.",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # our errors name the file; OpenCV's don't
     try:
-        options = _parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        options = _parser(words).parse_args(words)
         options.execute(options)
     except UserError as error:
         print(f"adhelpers: {error}", file=sys.stderr)
@@ -45,23 +59,19 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def _parser() -> argparse.ArgumentParser:
-    from . import doctor, explain, export, fetch, run, table
-
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return a parser that knows the options of the command asked for: it alone is imported."""
     parser = _Parser(prog="adhelpers", description="Gaussian anomaly detection on images.")
     parser.add_argument("--version", action="version", version=f"adhelpers {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, table, explain, export, fetch, doctor):
-        name = command.__name__.rpartition(".")[2]
-        summary, _, details = command.__doc__.partition("\n")
-        subparser = commands.add_parser(
-            name,
-            help=summary,
-            description=f"{summary}{details}",
-            formatter_class=_HelpFormatter,
-        )
-        command.add_options(subparser)
-        subparser.set_defaults(execute=command.execute)
+    asked = next((word for word in arguments if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        subparser = commands.add_parser(name, help=summary, formatter_class=_HelpFormatter)
+        if name == asked:
+            command = import_module(f"{__name__}.{name}")
+            subparser.description = command.__doc__
+            subparser.set_defaults(execute=command.execute)
+            command.add_options(subparser)
     return parser
 
 

@@ -2,12 +2,12 @@
 
 import argparse
 
-from ..augmentation import USUAL, Augmentation
-from ..augmentation_choice import choose
-from ..copies import extract_copies, joined
-from ..datasets import Dataset
-from ..errors import UserError
-from ..features import FeatureSet
+from ..datasets import Samples
+from ..detector import MahalanobisDetector
+from ..evaluation import choose
+from ..features import FeatureSet, extract_copies, joined
+from ..ground import UserError
+from ..images import USUAL, Augmentation
 
 AUTO = "auto"
 
@@ -40,22 +40,28 @@ def check(options: argparse.Namespace) -> None:
     _augmentation(options)
 
 
-def augmentation_for(dataset: Dataset, extract, options: argparse.Namespace) -> Augmentation | None:
-    """Return the augmentation that the options name, or have chosen for a category."""
+def augmentation_for(
+    samples: Samples,
+    name: str,
+    extract,
+    detector: MahalanobisDetector,
+    options: argparse.Namespace,
+) -> Augmentation | None:
+    """Return the augmentation that the options name, or have chosen for these training images."""
     if options.augment != [AUTO]:
         return _augmentation(options)
-    choice = choose(extract, dataset.train, copies=options.copies, seed=options.seed)
-    print(f"{dataset.category}: {choice}")
+    choice = choose(extract, samples, copies=options.copies, seed=options.seed, detector=detector)
+    print(f"{name}: {choice}")
     return choice.augmentation
 
 
 def with_copies(
-    train: FeatureSet, extract, dataset: Dataset, augmentation: Augmentation | None
+    train: FeatureSet, extract, samples: Samples, augmentation: Augmentation | None
 ) -> FeatureSet:
     """Return the features of training images, and of their copies if there are to be any."""
     if augmentation is None:
         return train
-    return joined([train, extract_copies(extract, dataset.train, augmentation)])
+    return joined([train, extract_copies(extract, samples, augmentation)])
 
 
 def described(augmentation: Augmentation | None) -> str:

@@ -1,4 +1,4 @@
-"""Check this machine: Python, packages, memory, weights, data, and a run of one image.
+"""Check this machine: Python, packages, memory, weights, data, and one image.
 
 Prints a line per check: OK and what was found, or NOT OK and how to mend it. The exit code is 2 if
 something is NOT OK. Run it before a workshop.
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from ..errors import UserError
+from ..ground import UserError
 
 _PACKAGE = "adhelpers"
 _INSTALL = "install the project again: make, or pip install -e '.[notebooks]'"
@@ -114,21 +114,21 @@ def _memory_gb() -> float | None:
 
 
 def _weights(options: argparse.Namespace) -> str:
-    from .. import backbones, builtin
+    from .. import backbones
 
     if options.weights == "builtin":
-        builtin.load()  # raises if it is damaged
+        backbones.builtin.load_weights()  # raises if it is damaged
     words = backbones.describe_weights(options.model_name, options.weights)
     return f"{options.model_name}, {words}"
 
 
 def _data(options: argparse.Namespace) -> str:
-    from ..datasets import mvtec, synthetic
-    from ..files import check_writable
+    from ..datasets import categories, load_mvtec, synthetic
+    from ..ground import check_writable
 
     if options.data_path != "synthetic":
-        names = mvtec.categories(options.data_path)
-        counts = [len(mvtec.load(options.data_path, name).train) for name in names]
+        names = categories(options.data_path)
+        counts = [len(load_mvtec(options.data_path, name).train) for name in names]
         return f"{options.data_path}: {len(names)} categories, {sum(counts)} training images"
     check_writable("data/synthetic")
     return f"synthetic: {', '.join(synthetic.CATEGORIES)}, drawn when first used"
@@ -137,17 +137,17 @@ def _data(options: argparse.Namespace) -> str:
 def _one_image(options: argparse.Namespace) -> str:
     import numpy as np
 
-    from .. import images
     from ..datasets import synthetic
-    from ..extraction import Extractor
+    from ..features import Extractor
+    from ..images import to_square
 
     extract = Extractor(options.model_name, options.weights)
-    image = images.fit(synthetic.draw("weave")[0], extract.origin["input_size"])
+    image = to_square(synthetic.draw("weave")[0], extract.origin.input_size)
     start = time.perf_counter()
     features = extract.pooled(image[None])
     milliseconds = 1000 * (time.perf_counter() - start)
     if not all(np.isfinite(rows).all() for rows in features.values()):
         raise UserError("the network's features are NaN or infinite; take other --weights")
     width = sum(extract.levels.values())
-    engine = f"{extract.origin['engine']} {extract.origin['precision']}"
+    engine = f"{extract.origin.engine} {extract.origin.precision}"
     return f"{len(features)} levels, {width} features, {engine}, {milliseconds:.0f} ms"

@@ -7,7 +7,7 @@ where it stopped, and nothing is unpacked before the archive's SHA-256 is right.
 import argparse
 
 from ..datasets import fetch, synthetic
-from ..errors import UserError
+from ..ground import UserError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

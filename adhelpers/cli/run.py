@@ -6,27 +6,31 @@ the fitted detectors (models/), and the features (feats/), which the next run us
 """
 
 import argparse
-import dataclasses
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from .. import engines, images, quantization, tflite
-from ..augmentation import Augmentation
 from ..datasets import Dataset
 from ..detector import MahalanobisDetector
-from ..evaluation import is_defined
-from ..features import FeatureSet
-from ..files import check_writable, written_whole
-from ..summary import (
+from ..evaluation import (
+    LevelDamage,
     Result,
+    damage,
     evaluate,
+    is_defined,
     precision_table,
     summary_table,
+    write_damage,
     write_distances,
     write_summary,
 )
+from ..export import take_bytes
+from ..features import ENGINES, FeatureSet
+from ..ground import check_writable, write_bytes
+from ..images import Augmentation, stream
+from ..quantization import clipped_shares
 from . import augmenting
 from . import options as shared
 
@@ -38,18 +42,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     shared.add_network_options(parser)
     shared.add_data_options(parser)
+    shared.add_detector_options(parser)
     augmenting.add_augment_options(parser)
     shared.add_switch(parser, "save_feat", "keep the features in SAVE_PATH/feats, as .npz and .pkl")
     shared.add_switch(parser, "quantize", "convert to TFLite and evaluate that as well")
-    add(
-        "--precision",
-        nargs="+",
-        default=["int8"],
-        choices=tflite.PRECISIONS,
-        metavar="P",
-        help="of --quantize, one or several: "
-        + "; ".join(f"{name}: {words}" for name, words in tflite.PRECISIONS.items()),
-    )
+    shared.add_precision_option(parser, "int8-mixed", several=True)
     shared.add_calibration_option(parser)
     add(
         "--input_type",
@@ -60,7 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--engine",
         default="auto",
-        choices=engines.ENGINES,
+        choices=ENGINES,
         help="what runs the float32 network. auto: with --quantize Keras, to compare with; "
         "without, TFLite, the fastest on a CPU, or Keras where there is a GPU",
     )
@@ -74,11 +71,11 @@ class _Scored:
     train: FeatureSet
     features: FeatureSet
     distances: dict[str, np.ndarray]
-    threshold: float
+    detector: MahalanobisDetector
 
-    @property
+    @cached_property
     def scores(self) -> np.ndarray:
-        return np.sum(list(self.distances.values()), axis=0)
+        return self.detector.combined(self.distances)
 
     @property
     def name(self) -> str:
@@ -90,15 +87,19 @@ class _Scored:
 def execute(options: argparse.Namespace) -> None:
     """Run the main job, as the options say."""
     augmenting.check(options)
+    detector = shared.make_detector(options)
     check_writable(options.save_path)
     datasets = shared.load_datasets(options)
     engine = "keras" if options.quantize and options.engine == "auto" else options.engine
     extract = shared.make_extractor(options, engine=engine)
+    shared.check_levels(detector, extract)
     scored = []
     for dataset in datasets:
         counts = f"{len(dataset.train)} training and {len(dataset.test)} test images"
         print(f"{dataset.category}: {counts}", flush=True)
-        augmentation = augmenting.augmentation_for(dataset, extract, options)
+        augmentation = augmenting.augmentation_for(
+            dataset.train, dataset.category, extract, detector, options
+        )
         group = [_run_category(dataset, extract, options, augmentation)]
         if options.quantize:
             group += _run_precisions(dataset, extract, group[0], options, augmentation)
@@ -113,34 +114,31 @@ def execute(options: argparse.Namespace) -> None:
 
 
 def _run_category(
-    dataset: Dataset,
-    extract,
-    options: argparse.Namespace,
-    augmentation: Augmentation | None,
-    compared: bool = False,
+    dataset: Dataset, extract, options: argparse.Namespace, augmentation: Augmentation | None
 ) -> _Scored:
     """Extract, fit and score one category with one network, and write its files."""
     start = time.perf_counter()
-    train = _features(extract, dataset, "train", options, compared)
-    test = _features(extract, dataset, "test", options, compared)
-    fitted = augmenting.with_copies(train, extract, dataset, augmentation)
-    detector = MahalanobisDetector().fit(fitted)
+    train = _features(extract, dataset, "train", options)
+    test = _features(extract, dataset, "test", options)
+    fitted = augmenting.with_copies(train, extract, dataset.train, augmentation)
+    detector = shared.make_detector(options).fit(fitted)
     distances = detector.level_distances(test)
     seconds = time.perf_counter() - start
 
     skipped = len(dataset.train) + len(dataset.test) - len(train) - len(test)
     if skipped:
         print(f"{dataset.category}: {skipped} unreadable images were left out")
-    result = evaluate(dataset.category, test, distances, len(train), seconds, skipped)
-    result = dataclasses.replace(
+    result = evaluate(dataset.category, test, detector, distances, len(train), seconds, skipped)
+    result = replace(
         result,
         note="; ".join(filter(None, [result.note, augmenting.described(augmentation)])),
         model_mb=None if extract.model is None else round(len(extract.model) / 1e6, 2),
         ms_per_image=round(extract.milliseconds(), 2) if options.quantize else None,
     )
-    scored = _Scored(result, train, test, distances, detector.threshold_)
+    scored = _Scored(result, train, test, distances, detector)
     detector.save(options.save_path / "models" / f"detector_{scored.name}.npz")
-    write_distances(test, distances, options.save_path / f"distances_{scored.name}.csv")
+    place = options.save_path / f"distances_{scored.name}.csv"
+    write_distances(test, distances, scored.scores, place)
     return scored
 
 
@@ -161,17 +159,13 @@ def _run_precisions(
             calibration=dataset.train,
             n_calibration=options.n_calibration,
         )
-        group.append(_run_category(dataset, extract, options, augmentation, compared=True))
+        group.append(_run_category(dataset, extract, options, augmentation))
         rows += _damage(full, full_scored, extract, group[-1])
-        path = options.save_path / "models" / f"backbone_{group[-1].name}.tflite"
-        with written_whole(path) as temporary:
-            wants_bytes = options.input_type == "uint8"
-            temporary.write_bytes(
-                tflite.take_bytes(extract.model) if wants_bytes else extract.model
-            )
+        model = take_bytes(extract.model) if options.input_type == "uint8" else extract.model
+        write_bytes(options.save_path / "models" / f"backbone_{group[-1].name}.tflite", model)
     name = f"{dataset.category}_{options.model_name}"
-    quantization.write_damage(rows, options.save_path / f"quantization_{name}.csv")
-    from .. import plots
+    write_damage(rows, options.save_path / f"quantization_{name}.csv")
+    from ..evaluation import plots
 
     title = f"{dataset.category}: what quantizing does to each level"
     figure = plots.level_damage(rows, title, _subtitle(full_scored.result))
@@ -179,19 +173,17 @@ def _run_precisions(
     return group
 
 
-def _damage(
-    full, full_scored: _Scored, quantized, scored: _Scored
-) -> list[quantization.LevelDamage]:
+def _damage(full, full_scored: _Scored, quantized, scored: _Scored) -> list[LevelDamage]:
     """Compare each level with float32, on normal images that calibrated nothing."""
     used = set() if quantized.calibration is None else set(map(str, quantized.calibration.paths))
     kept = [path not in used for path in full_scored.train.paths]
     held_out = [path for path, keep in zip(full_scored.train.paths, kept, strict=True) if keep]
-    size, protocol = quantized.origin["input_size"], quantized.origin["protocol"]
-    pictures = images.stream(held_out[:_CLIPPING_IMAGES], size, protocol)
-    clipped = quantization.clipped_shares(
+    size, protocol = quantized.origin.input_size, quantized.origin.protocol
+    pictures = stream(held_out[:_CLIPPING_IMAGES], size, protocol)
+    clipped = clipped_shares(
         full.float_model(), quantized.model, [picture.pixels for picture in pictures]
     )
-    return quantization.damage(
+    return damage(
         full_scored.train.rows(kept),
         scored.train.rows(kept),
         clipped,
@@ -201,17 +193,15 @@ def _damage(
     )
 
 
-def _features(
-    extract, dataset: Dataset, split: str, options: argparse.Namespace, compared: bool
-) -> FeatureSet:
+def _features(extract, dataset: Dataset, split: str, options: argparse.Namespace) -> FeatureSet:
     if not options.save_feat:
         return extract(getattr(dataset, split))
-    return shared.extract_cached(extract, dataset, split, options.save_path, compared=compared)
+    return shared.extract_cached(extract, dataset, split, options.save_path)
 
 
 def _draw_category(group: list[_Scored], options: argparse.Namespace) -> None:
     """Draw the figures of one category: of the float32 network, and of all precisions in one."""
-    from .. import plots
+    from ..evaluation import plots
 
     full = group[0]
     result, test, scores = full.result, full.features, full.scores
@@ -221,19 +211,23 @@ def _draw_category(group: list[_Scored], options: argparse.Namespace) -> None:
     subtitle = _subtitle(result)
     figures = {
         "scores": plots.score_histogram(
-            scores, test.defect_types, full.threshold, f"{result.category}: scores", subtitle
+            scores,
+            test.defect_types,
+            full.detector.threshold_,
+            f"{result.category}: scores",
+            subtitle,
         ),
         "examples": plots.examples(
             test.paths,
             scores,
             test.defect_types,
-            full.threshold,
+            full.detector.threshold_,
             f"{result.category}: images and their scores",
             subtitle,
         ),
     }
     if is_defined(test.labels):
-        curves = {"sum of levels": (test.labels, scores)}
+        curves = {"score": (test.labels, scores)}
         curves |= {level: (test.labels, d) for level, d in full.distances.items()}
         figures["roc"] = plots.roc(curves, f"{result.category}: ROC per level", subtitle)
         if len(group) > 1:
@@ -248,7 +242,7 @@ def _draw_category(group: list[_Scored], options: argparse.Namespace) -> None:
 
 
 def _draw_all(scored: list[_Scored], options: argparse.Namespace) -> None:
-    from .. import plots
+    from ..evaluation import plots
 
     curves = {
         one.result.category: (one.features.labels, one.scores)
@@ -261,5 +255,6 @@ def _draw_all(scored: list[_Scored], options: argparse.Namespace) -> None:
 
 
 def _subtitle(result: Result, with_engine: bool = True) -> str:
-    words = f"{result.model}, weights: {result.weights}, {result.protocol}"
-    return f"{words}, {result.engine} {result.precision}" if with_engine else words
+    engine = f", {result.engine} {result.precision}" if with_engine else ""
+    network = f"{result.model}, weights: {result.weights}, {result.protocol}{engine}"
+    return f"{network}\n{result.detector}"

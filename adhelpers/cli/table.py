@@ -15,13 +15,11 @@ network once.
 import argparse
 from pathlib import Path
 
-from .. import tables
-from ..datasets import Dataset
-from ..errors import UserError
 from ..evaluation import is_defined
-from ..features import FeatureSet
-from ..files import check_writable, written_whole
-from ..protocols import ALL_LEVELS
+from ..features import ENGINES, FeatureSet, Origin
+from ..ground import UserError, check_writable, write_text
+from ..study import ALL_LEVELS, tables
+from ..study.published import is_mvtec
 from . import options as shared
 
 _ROWS = {
@@ -54,15 +52,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--engine",
         default="keras",
-        choices=("auto", "keras", "tflite"),
+        choices=ENGINES,
         help="what runs the network; keras is that of adhelpers run with --quantize, so that its "
         "features are used again",
+    )
+    add(
+        "--mvtec",
+        action="store_true",
+        help="the images are MVTec AD's, so that published figures belong beside (without it, "
+        "where a category has as many images as MVTec AD's)",
     )
 
 
 def execute(options: argparse.Namespace) -> None:
     """Make a table, as the options say."""
-    _check(options)
+    models = list(dict.fromkeys(options.model_name))
+    _check(options, models)
     check_writable(options.save_path)
     datasets = shared.load_datasets(options)
     for dataset in datasets:
@@ -71,29 +76,27 @@ def execute(options: argparse.Namespace) -> None:
                 f"category {dataset.category} needs normal and anomalous test images for a table; "
                 "leave it out with --category"
             )
+    mvtec = {dataset.category: options.mvtec or is_mvtec(dataset) for dataset in datasets}
     cells, origins = [], {}
-    for model in options.model_name:
-        extract = shared.make_extractor(
-            argparse.Namespace(**{**vars(options), "model_name": model}), engine=options.engine
-        )
+    for model in models:
+        extract = shared.make_extractor(options, model_name=model, engine=options.engine)
         origins[model] = extract.origin
         for dataset in datasets:
             train, test = (
                 shared.extract_cached(extract, dataset, split, options.save_path, save_pkl=False)
                 for split in ("train", "test")
             )
-            cells += _cells(options, dataset, train, test)
-    cells.sort(key=lambda cell: [d.category for d in datasets].index(cell.category))
-    _write(options, cells + _means(options, cells, origins), origins)
+            cells += _cells(options, dataset.category, train, test, mvtec[dataset.category])
+    cells.sort(key=lambda cell: list(mvtec).index(cell.category))
+    means = _means(options.table, cells, origins if all(mvtec.values()) else {})
+    _write(options, cells + means, origins)
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace, models: list[str]) -> None:
     """Find what cannot be done before any work."""
     if options.folds < 0 or options.folds == 1:
         raise UserError(f"--folds must be 2 or more, or 0, not {options.folds}")
-    names = options.model_name
-    options.model_name = [names] if isinstance(names, str) else list(dict.fromkeys(names))
-    if len(options.model_name) == 1:
+    if len(models) == 1:
         return
     if options.table != "backbones":
         raise UserError(f"the table {options.table} is of one network; give one --model_name")
@@ -104,37 +107,35 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _cells(
-    options: argparse.Namespace, dataset: Dataset, train: FeatureSet, test: FeatureSet
+    options: argparse.Namespace, category: str, train: FeatureSet, test: FeatureSet, mvtec: bool
 ) -> list[tables.AreaCell] | list[tables.RateCell]:
     if options.table == "thresholds":
-        return tables.rate_rows(dataset.category, train, test)
-    rows = _ROWS.get(options.table, {train.origin["backbone"]: {}})
+        return tables.rate_rows(category, train, test)
+    rows = _ROWS.get(options.table, {train.origin.backbone: {}})
     columns = [ALL_LEVELS] if options.table == "combinations" else None
-    is_mvtec = options.data_path != shared.SYNTHETIC
-    return tables.area_rows(dataset.category, rows, train, test, options.folds, is_mvtec, columns)
+    return tables.area_rows(category, rows, train, test, options.folds, mvtec, columns)
 
 
-def _means(options: argparse.Namespace, cells: list, origins: dict[str, dict]) -> list:
-    if options.table == "thresholds":
+def _means(table: str, cells: list, origins: dict[str, Origin]) -> list:
+    """Return the means over the categories; `origins` are of the models to compare, if any."""
+    if table == "thresholds":
         return tables.mean_rates(cells)
-    if options.data_path == shared.SYNTHETIC:
-        return tables.mean_areas(cells, {})
-    if options.table == "backbones":
+    if table == "backbones" or not origins:
         return tables.mean_areas(cells, origins)
-    rows = [row for row, parameters in _ROWS[options.table].items() if not parameters]
+    rows = [row for row, parameters in _ROWS[table].items() if not parameters]
     return tables.mean_areas(cells, dict.fromkeys(rows, next(iter(origins.values()))))
 
 
-def _write(options: argparse.Namespace, cells: list, origins: dict[str, dict]) -> None:
-    from .. import plots, table_plots
+def _write(options: argparse.Namespace, cells: list, origins: dict[str, Origin]) -> None:
+    from ..evaluation import plots
+    from ..study import table_plots
 
     title, subtitle = _TITLES[options.table], _subtitle(origins)
     parts = ["table", options.table] + ([] if len(origins) > 1 else list(origins))
     place = Path(options.save_path) / "tables" / "_".join(parts)
     text = tables.markdown(cells, title, f"{_caption(options)} {subtitle}.")
     tables.write_csv(cells, f"{place}.csv")
-    with written_whole(f"{place}.md") as temporary:
-        temporary.write_text(text, "utf-8")
+    write_text(f"{place}.md", text)
     draw = table_plots.rates if options.table == "thresholds" else table_plots.areas
     plots.save(draw(cells, title, subtitle), f"{place}.png")
     print(text)
@@ -152,9 +153,9 @@ def _caption(options: argparse.Namespace) -> str:
     )
 
 
-def _subtitle(origins: dict[str, dict]) -> str:
+def _subtitle(origins: dict[str, Origin]) -> str:
     first = next(iter(origins.values()))
     return (
-        f"{', '.join(origins)}, weights: {first['weights']}, {first['protocol']}, "
-        f"{first['engine']} {first['precision']}"
+        f"{', '.join(origins)}, weights: {first.weights}, {first.protocol}, "
+        f"{first.engine} {first.precision}"
     )

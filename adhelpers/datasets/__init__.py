@@ -2,15 +2,41 @@
 
 from importlib import import_module
 
+from . import mvtec
+from .listing import IMAGE_SUFFIXES, list_images
+from .mvtec import categories, load_mvtec, read_mask
 from .samples import GOOD, Dataset, Samples
 
-_MODULES = ("fetch", "mvtec", "synthetic")
+#: What is imported at its first use, by the module that it is in.
+_LAZY = {
+    "PASTES": "drawing.defects",
+    "fetch": "",
+    "fetch_mvtec": "fetch",
+    "load_synthetic": "synthetic",
+    "synthetic": "",
+}
 
-__all__ = ["GOOD", "Dataset", "Samples", *_MODULES]
+__all__ = [
+    "GOOD",
+    "IMAGE_SUFFIXES",
+    "PASTES",
+    "Dataset",
+    "Samples",
+    "categories",
+    "fetch",
+    "fetch_mvtec",
+    "list_images",
+    "load_mvtec",
+    "load_synthetic",
+    "mvtec",
+    "read_mask",
+    "synthetic",
+]
 
 
 def __getattr__(name: str):
-    """Import a submodule at its first use."""
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import what draws or downloads images at its first use."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_LAZY[name] or name}")
+    return getattr(module, name) if _LAZY[name] else module

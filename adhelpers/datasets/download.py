@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from ..errors import UserError
+from ..ground import UserError
 
 #: Seconds to wait after each failed attempt but the last.
 WAITS = (1, 2, 4)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import UserError
+from ..ground import UserError
 from .download import download
 from .unpack import unpack
 
@@ -59,7 +59,7 @@ def fetch_mvtec(
     Returns
     -------
     target : Path
-        The data set's folder, ready for `adhelpers.datasets.mvtec.load`.
+        The data set's folder, ready for `adhelpers.datasets.load_mvtec`.
 
     Raises
     ------

@@ -11,17 +11,14 @@ References
 """
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from ..errors import UserError
+from ..ground import UserError, chosen
+from .listing import IMAGE_SUFFIXES, images_in, in_order, subfolders
 from .samples import GOOD, Dataset, Samples
-
-#: What an image file's name may end in, in lower or upper case.
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 def categories(root: str | Path) -> list[str]:
@@ -45,7 +42,7 @@ def categories(root: str | Path) -> list[str]:
     return sorted(_category_folders(root))
 
 
-def load(root: str | Path, category: str) -> Dataset:
+def load_mvtec(root: str | Path, category: str) -> Dataset:
     """List the images of one category, with what is known of each; no image is read.
 
     Parameters
@@ -68,10 +65,7 @@ def load(root: str | Path, category: str) -> Dataset:
         training image, or holds images whose label its folders leave open.
     """
     folders = _category_folders(root)
-    if category not in folders:
-        valid = ", ".join(sorted(folders))
-        raise UserError(f"{root} holds no category {category!r}: choose one of {valid}")
-    folder = folders[category]
+    folder = chosen(f"category of {root}", category, folders)
     return Dataset(category, folder.parent, _train_samples(folder), _test_samples(folder))
 
 
@@ -129,12 +123,12 @@ def _category_folders(root: str | Path) -> dict[str, Path]:
             f"there is no data folder {root}: fetch MVTec AD with `adhelpers fetch mvtec`, "
             "or name your own folder with --data_path"
         )
-    subfolders = _subfolders(root)
+    below = subfolders(root)
     # An image beside categories (a preview, say) does not make a category of the data set.
-    flat = _images(root) and not any((folder / "train").is_dir() for folder in subfolders)
+    flat = images_in(root) and not any((folder / "train").is_dir() for folder in below)
     if _has_splits(root) or flat:
         return {Path(os.path.abspath(root)).name: root}  # so that "." has a name
-    found = {folder.name: folder for folder in subfolders if _has_splits(folder) or _images(folder)}
+    found = {folder.name: folder for folder in below if _has_splits(folder) or images_in(folder)}
     if not found:
         raise UserError(
             f"{root} holds no category: expected images, or folders like CATEGORY/train/good; "
@@ -152,15 +146,15 @@ def _train_samples(folder: Path) -> Samples:
     """Return the normal images to fit on, of the category in `folder`."""
     train = folder / "train"
     if train.is_dir():
-        strangers = [sub.name for sub in _subfolders(train) if sub.name != GOOD]
+        strangers = [sub.name for sub in subfolders(train) if sub.name != GOOD]
         if strangers:
             raise UserError(
                 f"{train} holds {', '.join(strangers)}, but only normal images train: keep "
                 f"train/{GOOD} there and move the others to {folder / 'test'}"
             )
-        images = _sorted([*_images(train), *_images(train / GOOD)])
+        images = in_order([*images_in(train), *images_in(train / GOOD)])
     else:
-        images = _images(folder)
+        images = images_in(folder)
     if not images:
         raise UserError(
             f"{folder} has no training image: put normal images ({', '.join(IMAGE_SUFFIXES)}) "
@@ -172,15 +166,15 @@ def _train_samples(folder: Path) -> Samples:
 def _test_samples(folder: Path) -> Samples:
     """Return the test images of the category in `folder`, with their masks."""
     test = folder / "test"
-    if _images(test):
+    if images_in(test):
         raise UserError(
             f"{test} holds images whose label is not known: move them to test/{GOOD} or to "
             "test/DEFECT, a folder named after the defect"
         )
     paths, defect_types, mask_paths = [], [], []
-    for subfolder in _subfolders(test):
+    for subfolder in subfolders(test):
         defect = subfolder.name
-        images = _images(subfolder)
+        images = images_in(subfolder)
         masks = {} if defect == GOOD else _masks(folder / "ground_truth" / defect)
         paths += images
         defect_types += [defect] * len(images)
@@ -190,30 +184,4 @@ def _test_samples(folder: Path) -> Samples:
 
 def _masks(folder: Path) -> dict[str, Path]:
     """Return the masks in `folder` by name without suffix."""
-    return {path.stem: path for path in _images(folder)}
-
-
-def _images(folder: Path) -> list[Path]:
-    """Return the image files directly in `folder`, sorted; none where there is no such folder."""
-    return [
-        path
-        for path in _visible(folder)
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()
-    ]
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    """Return the folders directly in `folder`, sorted; none where there is no such folder."""
-    return [path for path in _visible(folder) if path.is_dir()]
-
-
-def _visible(folder: Path) -> list[Path]:
-    """Return what is directly in `folder` and not hidden, sorted."""
-    if not folder.is_dir():
-        return []
-    return _sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _sorted(paths: Iterable[Path]) -> list[Path]:
-    """Sort by the parts of the path, upper before lower case: the same order on every system."""
-    return sorted(paths, key=lambda path: path.parts)
+    return {path.stem: path for path in images_in(folder)}

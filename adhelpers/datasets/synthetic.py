@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from adhelpers.datasets.drawing import gear, label, tablet, weave, wood
-from adhelpers.datasets.drawing.camera import photograph
-from adhelpers.datasets.drawing.defects import visibly_changed
-from adhelpers.datasets.drawing.scene import Flaw
-from adhelpers.datasets.samples import GOOD, Dataset
-from adhelpers.errors import UserError
-from adhelpers.parallel import available_cores, ordered_map
+from ..ground import UserError, available_cores, check_choice, chosen, ordered_map
+from . import mvtec
+from .drawing import gear, label, tablet, weave, wood
+from .drawing.camera import photograph
+from .drawing.defects import visibly_changed
+from .drawing.scene import Flaw
+from .samples import GOOD, Dataset
 
 #: To be raised with every change to the drawings, so that folders of an older version are redrawn.
 VERSION = 1
@@ -90,9 +90,7 @@ def draw(
     ((64, 64, 3), dtype('uint8'), True)
     """
     painter = _painter(category)
-    if kind != GOOD and kind not in painter.FLAWS:
-        names = ", ".join((GOOD, *painter.FLAWS))
-        raise UserError(f"{category} has no images of kind {kind!r}; choose one of: {names}")
+    check_choice(f"kind of image of {category}", kind, (GOOD, *painter.FLAWS))
     split = split or ("train" if kind == GOOD else "test")
     name = zlib.crc32(f"{category}/{split}/{kind}".encode())
     scene_seed, camera_seed, flaw_seed = np.random.SeedSequence([seed, name, index]).spawn(3)
@@ -165,7 +163,7 @@ def write(
     return root
 
 
-def load(category: str, root: str | Path = "data/synthetic", seed: int = 0) -> Dataset:
+def load_synthetic(category: str, root: str | Path = "data/synthetic", seed: int = 0) -> Dataset:
     """List the images of a category, which is written first if it is not there with this seed.
 
     Parameters
@@ -180,28 +178,23 @@ def load(category: str, root: str | Path = "data/synthetic", seed: int = 0) -> D
     Returns
     -------
     dataset : Dataset
-        As `adhelpers.datasets.mvtec.load` returns it.
+        As `adhelpers.datasets.load_mvtec` returns it.
 
     Raises
     ------
     UserError
         If there is no such category, or if a folder of its name holds something else.
     """
-    from adhelpers.datasets import mvtec
-
     _painter(category)
     record = _read_record(Path(root) / category)
     if record is None or (record.get("version"), record.get("seed")) != (VERSION, seed):
         write(root, (category,), seed)
-    return mvtec.load(root, category)
+    return mvtec.load_mvtec(root, category)
 
 
 def _painter(category: str):
     """Return the module that draws a category."""
-    if category not in _PAINTERS:
-        names = ", ".join(CATEGORIES)
-        raise UserError(f"there is no synthetic category {category!r}; choose one of: {names}")
-    return _PAINTERS[category]
+    return chosen("synthetic category", category, _PAINTERS)
 
 
 def _strength(index: int) -> float:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
-from ..errors import UserError
+from ..ground import UserError
 
 #: More than this is not a data set but a mistake or an attack. MVTec AD has 6,612 images, 5 GB.
 MAX_BYTES = 100 * 10**9

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..datasets import Dataset, mvtec, synthetic
+from ..datasets import Dataset, load_mvtec, load_synthetic
 from .diagrams import bars, ellipses, scatters, spectra, strips
 from .maps import scales
 from .pictures import gallery, outlined
@@ -13,7 +13,7 @@ __all__ = [
     "decisions",
     "ellipses",
     "gallery",
-    "load",
+    "images_of",
     "operators",
     "outlined",
     "scales",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-def load(data: str | Path, category: str) -> Dataset:
+def images_of(data: str | Path, category: str) -> Dataset:
     """List the images of a category, for a notebook.
 
     Parameters
@@ -48,7 +48,7 @@ def load(data: str | Path, category: str) -> Dataset:
     the notebook lies in, or else of the working folder.
     """
     if str(data) != "synthetic":
-        return mvtec.load(data, category)
+        return load_mvtec(data, category)
     here = Path.cwd()
     home = next((f for f in (here, *here.parents) if (f / "data/README.md").is_file()), here)
-    return synthetic.load(category, home / "data" / "synthetic")
+    return load_synthetic(category, home / "data" / "synthetic")

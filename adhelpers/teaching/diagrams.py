@@ -6,7 +6,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ..plots import ANOMALY_COLOUR, NORMAL_COLOUR
+from ..evaluation.plots import ANOMALY_COLOUR, NORMAL_COLOUR
 
 
 def strips(groups: Mapping[str, np.ndarray], quantity: str, title: str) -> Figure:

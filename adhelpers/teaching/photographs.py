@@ -12,10 +12,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from .. import images
-from ..datasets.mvtec import IMAGE_SUFFIXES
-from ..datasets.samples import GOOD, Samples
-from ..errors import UserError
-from ..parallel import available_cores, ordered_map
+from ..datasets import GOOD, IMAGE_SUFFIXES, Samples
+from ..ground import UserError, available_cores, ordered_map
 
 _SIDE = 256  # pixels; brightness and sharpness do not depend on the camera's resolution then
 _THUMBNAIL = 64

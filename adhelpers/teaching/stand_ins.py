@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 
 from .. import images
-from ..datasets import Dataset
-from ..datasets.samples import Samples
+from ..datasets import Dataset, Samples
 
 
 def play(data: Dataset, folder: str | Path, most: int = 80, seed: int = 0) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ from adhelpers.cli import doctor, main
 def here(tmp_path, monkeypatch, untrained):
     """Work in an empty folder, with the network that the tests have built already."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ad.extraction, "Extractor", lambda model, weights: untrained)
+    monkeypatch.setattr(ad.features, "Extractor", lambda model, weights: untrained)
 
 
 def lines(capsys) -> dict[str, str]:
@@ -75,8 +75,8 @@ def test_memory_of_this_machine_against_psutil():
 
 def test_damaged_weights(tmp_path, capsys, monkeypatch):
     damaged = tmp_path / "weights.npz"
-    damaged.write_bytes(ad.builtin.FILE.read_bytes()[:100_000])
-    monkeypatch.setattr(ad.builtin.load, "__defaults__", (damaged,))
+    damaged.write_bytes(ad.backbones.builtin.FILE.read_bytes()[:100_000])
+    monkeypatch.setattr(ad.backbones.builtin.load_weights, "__defaults__", (damaged,))
     assert main(["doctor"]) == 2
     assert "NOT OK  weights: the built-in weights" in capsys.readouterr().out
 
@@ -106,7 +106,7 @@ def test_without_numpy_the_command_says_so(tmp_path):
         [
             sys.executable,
             "-c",
-            "import sys; from adhelpers.cli import main; sys.exit(main(['doctor']))",
+            "import sys; from adhelpers.cli import main; sys.exit(main(['run']))",
         ],
         cwd=tmp_path,
         env={"PYTHONPATH": str(tmp_path)},

@@ -9,17 +9,19 @@ from networks import small_backbone
 from pictures import write_category
 
 import adhelpers as ad
-from adhelpers import backbones, detector_graph, edge
+from adhelpers import backbones, edge, export
 from adhelpers.cli import main
 
 
 @pytest.fixture(autouse=True)
 def small_network(tmp_path, monkeypatch):
     monkeypatch.setenv("ADHELPERS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(backbones, "load", lambda name, weights, size, seed: small_backbone(size))
+    monkeypatch.setattr(
+        backbones, "load_backbone", lambda name, weights, size, seed: small_backbone(size)
+    )
 
 
-def export(root, *more) -> int:
+def exported(root, *more) -> int:
     return main(["export", "--data_path", str(root), "--weights", "none", *map(str, more)])
 
 
@@ -32,13 +34,13 @@ def scores(path, files, capsys) -> list[dict]:
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_the_device_decides_as_the_package_does(small_root, tmp_path, capsys, precision):
     path = tmp_path / "out" / "detector.tflite"
-    assert export(small_root, "--precision", precision, "-o", path) == 0
+    assert exported(small_root, "--precision", precision, "-o", path) == 0
     screen = capsys.readouterr().out
     assert f"plate, efficientnet-b0 {precision}" in screen
     assert "fitted on 6 images" in screen
     assert "checked on" in screen
 
-    data = ad.datasets.mvtec.load(small_root, "plate")
+    data = ad.datasets.load_mvtec(small_root, "plate")
     extract = ad.Extractor(
         weights="none", engine="tflite", precision=precision, calibration=data.train
     )
@@ -54,7 +56,7 @@ def test_the_device_decides_as_the_package_does(small_root, tmp_path, capsys, pr
 
 def test_the_record(small_root, tmp_path):
     path = tmp_path / "detector.tflite"
-    assert export(small_root, "--protocol", "crop", "-o", path) == 0
+    assert exported(small_root, "--protocol", "crop", "-o", path) == 0
     expected = {
         "category": "plate",
         "backbone": "efficientnet-b0",
@@ -70,7 +72,7 @@ def test_the_record(small_root, tmp_path):
 
 
 def test_without_a_name_the_file_lies_below_the_save_path(small_root, tmp_path):
-    assert export(small_root, "--save_path", tmp_path / "result") == 0
+    assert exported(small_root, "--save_path", tmp_path / "result") == 0
     assert os.listdir(tmp_path / "result" / "models") == [
         "detector_plate_efficientnet-b0_float32.tflite"
     ]
@@ -79,24 +81,24 @@ def test_without_a_name_the_file_lies_below_the_save_path(small_root, tmp_path):
 def test_one_name_for_several_categories(small_root, tmp_path, capsys):
     (small_root / "plate").rename(small_root / "cup")
     write_category(small_root / "plate")
-    assert export(small_root, "-o", tmp_path / "detector.tflite") == 2
+    assert exported(small_root, "-o", tmp_path / "detector.tflite") == 2
     assert "2 categories" in capsys.readouterr().err
 
 
 def test_equal_training_images_are_checked_once(small_root, tmp_path):
     folder = small_root / "plate" / "train" / "good"
     (folder / "copy.png").write_bytes((folder / "000.png").read_bytes())
-    assert export(small_root, "-o", tmp_path / "detector.tflite") == 0
+    assert exported(small_root, "-o", tmp_path / "detector.tflite") == 0
 
 
 def test_a_graph_that_fails_its_check_is_not_written(small_root, tmp_path, capsys, monkeypatch):
-    real = detector_graph.Graph.constant
+    real = export.Graph.constant
 
     def doubled(self, array, name, kind=np.float32):
         return real(self, 2 * array if name == "level_1/scale" else array, name, kind)
 
-    monkeypatch.setattr(detector_graph.Graph, "constant", doubled)
+    monkeypatch.setattr(export.Graph, "constant", doubled)
     path = tmp_path / "detector.tflite"
-    assert export(small_root, "-o", path) == 2
+    assert exported(small_root, "-o", path) == 2
     assert "off by" in capsys.readouterr().err
     assert not path.exists()

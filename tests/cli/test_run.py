@@ -14,8 +14,8 @@ import pytest
 from pictures import draw_image, write_category, write_image
 
 import adhelpers as ad
-from adhelpers import conversion
 from adhelpers.cli import main
+from adhelpers.features import model_cache
 
 SCRIPT = Path(__file__).parents[2] / "mahalanobis_anomaly_detection.py"
 
@@ -31,13 +31,19 @@ def one_network(untrained, monkeypatch):
         monkeypatch.setattr(untrained, "skip_bad_images", arguments[5])
         return untrained
 
-    real = ad.extraction.Extractor
-    monkeypatch.setattr(ad.extraction, "Extractor", extractor)
+    real = ad.features.Extractor
+    monkeypatch.setattr(ad.features, "Extractor", extractor)
 
 
 def run(root, result, *more: str, quantize: bool = False) -> int:
     arguments = ["--data_path", str(root), "--save_path", str(result), "--weights", "none"]
     return main(["run", *arguments, *([] if quantize else ["--no_quantize"]), *more])
+
+
+def feats(result: Path, split: str, suffix: str = ".npz") -> Path:
+    """Return the features file of a split of the float32 network."""
+    (path,) = (result / "feats").glob(f"{split}_plate_efficientnet-b0_*_float32{suffix}")
+    return path
 
 
 def assert_one_line(capsys, *words: str) -> None:
@@ -71,7 +77,7 @@ def test_everything_is_written(small_root, tmp_path, capsys):
     with (result / "distances_plate_efficientnet-b0_keras_float32.csv").open() as file:
         table = list(csv.DictReader(file))
     auroc = ad.evaluation.roc_auc(
-        [int(line["label"]) for line in table], [float(line["total"]) for line in table]
+        [int(line["label"]) for line in table], [float(line["score"]) for line in table]
     )
     assert auroc == row["image_auroc"]
     for name in (
@@ -82,14 +88,14 @@ def test_everything_is_written(small_root, tmp_path, capsys):
     ):
         assert (result / f"{name}.png").stat().st_size > 5000
 
-    with (result / "feats/train_plate_efficientnet-b0.pkl").open("rb") as file:
+    with (feats(result, "train", ".pkl")).open("rb") as file:
         record = pickle.load(file)
     assert record["levels"]["level_9"].shape == (6, 1280)
     detector = ad.MahalanobisDetector.load(
         result / "models/detector_plate_efficientnet-b0_keras_float32.npz"
     )
-    test = ad.FeatureSet.load(result / "feats/test_plate_efficientnet-b0.npz")
-    assert [float(line["total"]) for line in table] == detector.anomaly_score(test).tolist()
+    test = ad.FeatureSet.load(feats(result, "test"))
+    assert [float(line["score"]) for line in table] == detector.anomaly_score(test).tolist()
 
 
 def test_precisions_beside_the_full_network(small_root, tmp_path, capsys):
@@ -106,7 +112,8 @@ def test_precisions_beside_the_full_network(small_root, tmp_path, capsys):
         assert (result / f"distances_{name}_tflite_{precision}.csv").exists()
         model = result / "models" / f"backbone_{name}_tflite_{precision}.tflite"
         assert model.stat().st_size / 1e6 == pytest.approx(row["model_mb"], rel=0.01)
-        assert (result / "feats" / f"train_{name}_{precision}.npz").exists()
+        (kept,) = (result / "feats").glob(f"train_{name}_*_tflite_{precision}*.npz")
+        assert ad.FeatureSet.load(kept).origin.precision == precision
     with (result / f"quantization_{name}.csv").open() as file:
         levels = list(csv.DictReader(file))
     assert len(levels) == 2 * 9
@@ -116,9 +123,9 @@ def test_precisions_beside_the_full_network(small_root, tmp_path, capsys):
     table = capsys.readouterr().out
     assert "tflite  int8" in table and "ms per image" in table
 
-    before = {path: path.stat().st_mtime_ns for path in conversion.cache_folder().iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in model_cache.cache_folder().iterdir()}
     assert run(small_root, result, "--precision", *precisions, quantize=True) == 0
-    assert before == {p: p.stat().st_mtime_ns for p in conversion.cache_folder().iterdir()}
+    assert before == {p: p.stat().st_mtime_ns for p in model_cache.cache_folder().iterdir()}
     assert "extracted again" not in "".join(capsys.readouterr())
 
 
@@ -202,7 +209,7 @@ def test_a_save_path_that_cannot_be_written(small_root, tmp_path, capsys):
 
 def test_weights_of_another_network(small_root, tmp_path, capsys):
     path = tmp_path / "b1.weights.h5"
-    ad.backbones.load("efficientnet-b1", "none", 64).model.save_weights(path)
+    ad.backbones.load_backbone("efficientnet-b1", "none", 64).model.save_weights(path)
     assert run(small_root, tmp_path / "r", "--weights", str(path)) == 2
     assert_one_line(capsys, "b1.weights.h5", "efficientnet-b0")
 
@@ -210,7 +217,7 @@ def test_weights_of_another_network(small_root, tmp_path, capsys):
 def test_a_features_file_cut_in_half(small_root, tmp_path, capsys):
     assert run(small_root, tmp_path / "r") == 0
     before = (tmp_path / "r/summary.json").read_text()
-    cut = tmp_path / "r/feats/test_plate_efficientnet-b0.npz"
+    cut = feats(tmp_path / "r", "test")
     cut.write_bytes(cut.read_bytes()[:1000])
     assert run(small_root, tmp_path / "r") == 0  # said, and extracted again
     captured = capsys.readouterr()

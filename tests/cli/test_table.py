@@ -1,15 +1,15 @@
-import argparse
 import copy
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pictures import write_category
 
 import adhelpers as ad
-from adhelpers import tables
 from adhelpers.cli import main
-from adhelpers.cli import table as table_command
+from adhelpers.cli import options as shared
+from adhelpers.study import tables
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def networks(untrained, monkeypatch) -> list[int]:
 
     def extractor(backbone, *others, **more):
         stand_in = copy.copy(untrained)
-        stand_in.origin = {**untrained.origin, "backbone": backbone}
+        stand_in.origin = replace(untrained.origin, backbone=backbone)
         stand_in.pooled = lambda batch: seen.append(len(batch)) or pooled(batch)
         return stand_in
 
@@ -31,7 +31,7 @@ def networks(untrained, monkeypatch) -> list[int]:
             for name, width in untrained.levels.items()
         }
 
-    monkeypatch.setattr(ad.extraction, "Extractor", extractor)
+    monkeypatch.setattr(ad.features, "Extractor", extractor)
     return seen
 
 
@@ -84,18 +84,34 @@ def test_backbones_and_each_image_once(small_root, tmp_path, networks):
     assert not any(line["cv_auroc"] for line in lines)
 
 
-@pytest.mark.parametrize(("data_path", "known"), [("somewhere", 0.985), ("synthetic", None)])
-def test_the_embedded_wood_is_not_mvtecs(data_path, known):
-    origin = {"backbone": "efficientnet-b4", "weights": "imagenet", "protocol": "crop"}
-    x = np.random.default_rng(0).normal(size=(12, 4))
-    train = ad.FeatureSet.from_arrays({"level_1": x}, **origin)
-    test = ad.FeatureSet.from_arrays({"level_1": x}, labels=[0, 1] * 6, **origin)
-    nothing = ad.datasets.Samples([], [], [], "train")
-    dataset = ad.datasets.Dataset("wood", "root", nothing, nothing)
-    options = argparse.Namespace(table="levels", data_path=data_path, folds=0)
-    cells = table_command._cells(options, dataset, train, test)
-    found = [c.published for c in cells if (c.row, c.column) == ("Mahalanobis", "all levels")]
-    assert found == [known]
+@pytest.mark.parametrize(
+    ("n_train", "options", "known"),
+    [(247, [], 0.985), (8, [], None), (8, ["--mvtec"], 0.985)],
+    ids=["MVTec's counts", "other counts", "the user says so"],
+)
+def test_published_figures_stand_beside_mvtecs_wood_alone(
+    tmp_path, monkeypatch, untrained, n_train, options, known
+):
+    write_category(tmp_path / "data/wood", n_train=8)
+    samples = ad.datasets.load_mvtec(tmp_path / "data", "wood")
+    many = replace(
+        samples,
+        train=samples.train.subset([i % 8 for i in range(n_train)]),
+        test=samples.test.subset([i % 6 for i in range(79)]),
+    )
+    monkeypatch.setattr(shared, "load_mvtec", lambda root, name: many)
+    monkeypatch.setattr(
+        untrained, "origin", replace(untrained.origin, weights="imagenet", protocol="crop")
+    )
+    more = ["--model_name", "efficientnet-b4", "--protocol", "crop", "--folds", "0", *options]
+    assert table(tmp_path / "data", tmp_path / "r", "levels", *more) == 0
+    lines = lines_of(tmp_path / "r/tables/table_levels_efficientnet-b4.csv")
+    found = {
+        line["published"]
+        for line in lines
+        if (line["row"], line["column"]) == ("Mahalanobis", "all levels")
+    }
+    assert found == {"" if known is None else str(known)}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from adhelpers.datasets.download import WAITS, download
-from adhelpers.errors import UserError
+from adhelpers.ground import UserError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 

@@ -10,7 +10,7 @@ import pytest
 
 from adhelpers.datasets import fetch, mvtec
 from adhelpers.datasets.fetch import MVTEC_CATEGORIES, MVTEC_PAGE, MVTEC_SHA256, fetch_mvtec
-from adhelpers.errors import UserError
+from adhelpers.ground import UserError
 
 NAMES = [
     f"{category}/{split}/000.png"
@@ -60,7 +60,7 @@ def test_download_all(serve, target):
     assert fetch_mvtec(target, url=serve(ARCHIVE).url, sha256=SUM) == target
     assert names(target) == sorted(MVTEC_CATEGORIES)
     assert mvtec.categories(target) == sorted(MVTEC_CATEGORIES)
-    assert len(mvtec.load(target, "zipper").train) == 1
+    assert len(mvtec.load_mvtec(target, "zipper").train) == 1
 
 
 def test_the_default_address(serve, target, official, monkeypatch):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adhelpers.datasets import mvtec
-from adhelpers.errors import UserError
+from adhelpers.ground import UserError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "mvtec_ad"
 
@@ -60,7 +60,7 @@ def test_the_whole_layout(make):
         "license.txt",
     )
     assert mvtec.categories(root) == ["bottle", "screw"]
-    data = mvtec.load(root, "screw")
+    data = mvtec.load_mvtec(root, "screw")
     assert (data.category, data.root) == ("screw", root)
     assert (data.train.split, data.test.split) == ("train", "test")
     assert names(root / "screw/train/good", data.train) == ["000.png", "001.png"]
@@ -84,16 +84,16 @@ def test_the_whole_layout(make):
 
 def test_order_is_the_same_on_every_system(make):
     root = make(*(f"a/train/good/{name}.png" for name in ("b", "B", "10", "9", "ä", "_")))
-    train = mvtec.load(root, "a").train
+    train = mvtec.load_mvtec(root, "a").train
     assert [path.stem for path in train.paths] == ["10", "9", "B", "_", "b", "ä"]
     root = make("a/test/good-2/0.png", "a/test/good/0.png")
-    assert mvtec.load(root, "a").test.defect_types == ["good", "good-2"]
+    assert mvtec.load_mvtec(root, "a").test.defect_types == ["good", "good-2"]
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "JPEG", "bmp", "tif", "TIFF", "webp"])
 def test_suffixes(make, suffix):
     root = make(f"a/train/good/x.{suffix}")
-    assert names(root / "a/train/good", mvtec.load(root, "a").train) == [f"x.{suffix}"]
+    assert names(root / "a/train/good", mvtec.load_mvtec(root, "a").train) == [f"x.{suffix}"]
 
 
 def test_what_is_not_an_image_is_skipped(make):
@@ -110,7 +110,7 @@ def test_what_is_not_an_image_is_skipped(make):
         ".git/train/x.png",
     )
     assert mvtec.categories(root) == ["schräg 螺丝"]
-    data = mvtec.load(root, "schräg 螺丝")
+    data = mvtec.load_mvtec(root, "schräg 螺丝")
     assert [path.name for path in data.train.paths] == ["bild ü.png"]
     assert len(data.test) == 0
 
@@ -119,7 +119,7 @@ def test_links_to_images(make, tmp_path):
     (tmp_path / "elsewhere.png").touch()
     root = make("a/train/good/x.png")
     (root / "a/train/good/link.png").symlink_to(tmp_path / "elsewhere.png")
-    assert names(root / "a/train/good", mvtec.load(root, "a").train) == ["link.png", "x.png"]
+    assert names(root / "a/train/good", mvtec.load_mvtec(root, "a").train) == ["link.png", "x.png"]
 
 
 def test_masks_by_other_names_or_missing(make):
@@ -134,7 +134,7 @@ def test_masks_by_other_names_or_missing(make):
         "a/test/good/0.png",
         "a/ground_truth/good/0.png",
     )
-    test = mvtec.load(root, "a").test
+    test = mvtec.load_mvtec(root, "a").test
     assert masks(root / "a/ground_truth", test) == [
         "cut/0_mask.png",
         "cut/1.bmp",
@@ -166,7 +166,7 @@ def test_own_folders(make, files, train, defect_types, name_the_category):
     root = make(*files)
     data_path = root / "a" if name_the_category else root
     assert mvtec.categories(data_path) == ["a"]
-    data = mvtec.load(data_path, "a")
+    data = mvtec.load_mvtec(data_path, "a")
     assert names(root, data.train) == train
     assert data.test.defect_types == defect_types
     assert data.root == root
@@ -175,7 +175,7 @@ def test_own_folders(make, files, train, defect_types, name_the_category):
 def test_the_working_directory(make, monkeypatch):
     monkeypatch.chdir(make("a/train/0.png") / "a")
     assert mvtec.categories(".") == ["a"]
-    assert len(mvtec.load(".", "a").train) == 1
+    assert len(mvtec.load_mvtec(".", "a").train) == 1
 
 
 def test_an_image_beside_categories_is_no_category(make):
@@ -186,7 +186,7 @@ def test_no_folder(tmp_path):
     message = error(mvtec.categories, tmp_path / "nowhere")
     for part in (str(tmp_path / "nowhere"), "adhelpers fetch mvtec", "--data_path"):
         assert part in message
-    assert error(mvtec.load, tmp_path / "nowhere", "screw") == message
+    assert error(mvtec.load_mvtec, tmp_path / "nowhere", "screw") == message
 
 
 def test_a_file_instead_of_a_folder(make):
@@ -199,32 +199,32 @@ def test_no_category(make):
 
 def test_an_unknown_category(make):
     root = make("a/train/good/0.png", "b/train/good/0.png")
-    assert "no category 'c': choose one of a, b" in error(mvtec.load, root, "c")
-    assert "choose one of a" in error(mvtec.load, root / "a", "b")
+    assert "'c'; choose one of: a, b" in error(mvtec.load_mvtec, root, "c")
+    assert "choose one of: a" in error(mvtec.load_mvtec, root / "a", "b")
 
 
 @pytest.mark.parametrize("file", ["a/train/good/notes.txt", "a/test/good/0.png", "a/train/x"])
 def test_no_training_image(make, file):
-    message = error(mvtec.load, make(file), "a")
+    message = error(mvtec.load_mvtec, make(file), "a")
     assert "has no training image" in message
     assert str(Path("a", "train", "good")) in message
 
 
 def test_only_normal_images_train(make):
     root = make("a/train/good/0.png", "a/train/bad/0.png", "a/train/worse/0.png")
-    assert "holds bad, worse, but only normal images train" in error(mvtec.load, root, "a")
+    assert "holds bad, worse, but only normal images train" in error(mvtec.load_mvtec, root, "a")
 
 
 def test_test_images_without_a_label(make):
     root = make("a/train/good/0.png", "a/test/0.png", "a/test/good/0.png")
-    assert "label is not known" in error(mvtec.load, root, "a")
+    assert "label is not known" in error(mvtec.load_mvtec, root, "a")
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no real images in {REAL}")
 def test_real_images():
     assert mvtec.categories(REAL) == ["screw", "toothbrush"]
     for category, counts in {"screw": (320, 160, 119), "toothbrush": (48, 42, 30)}.items():
-        data = mvtec.load(REAL, category)
+        data = mvtec.load_mvtec(REAL, category)
         assert (len(data.train), len(data.test), data.test.labels.sum()) == counts
         for label, mask in zip(data.test.labels, data.test.mask_paths, strict=True):
             assert (mask is not None) == bool(label)

@@ -51,7 +51,7 @@ def test_layout_is_that_of_mvtec(tmp_path):
     synthetic.write(tmp_path, ("weave", "gear"), **SMALL)
     assert mvtec.categories(tmp_path) == ["gear", "weave"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gear", "weave"]
-    data = mvtec.load(tmp_path, "gear")
+    data = mvtec.load_mvtec(tmp_path, "gear")
     assert list(data.train.defect_types) == ["good"] * 3
     assert list(data.test.defect_types) == ["chip", "good", "good", "rust", "scratch"]
     assert [path.name for path in data.train.paths] == ["000.png", "001.png", "002.png"]
@@ -191,7 +191,10 @@ def test_folder_of_another_origin_is_not_touched(tmp_path):
     own = tmp_path / "wood/train/good/mine.png"
     own.parent.mkdir(parents=True)
     own.write_bytes(b"mine")
-    for call in (lambda: synthetic.write(tmp_path), lambda: synthetic.load("wood", tmp_path)):
+    for call in (
+        lambda: synthetic.write(tmp_path),
+        lambda: synthetic.load_synthetic("wood", tmp_path),
+    ):
         with pytest.raises(UserError, match="not drawn by this program"):
             call()
     assert contents(tmp_path) == {"wood/train/good/mine.png": b"mine"}
@@ -201,7 +204,7 @@ def test_unknown_names_are_answered_with_the_valid_ones(tmp_path):
     names = "gear, label, tablet, weave, wood"
     for call in (
         lambda: synthetic.write(tmp_path / "new", ["gear", "screw"]),
-        lambda: synthetic.load("screw", tmp_path / "new"),
+        lambda: synthetic.load_synthetic("screw", tmp_path / "new"),
         lambda: synthetic.draw("screw"),
     ):
         with pytest.raises(UserError, match=f"'screw'; choose one of: {names}"):
@@ -213,7 +216,7 @@ def test_unknown_names_are_answered_with_the_valid_ones(tmp_path):
 
 def test_load_writes_once_and_keeps_other_counts(tmp_path, monkeypatch):
     synthetic.write(tmp_path, ["tablet"], seed=3, **SMALL)
-    assert len(synthetic.load("tablet", tmp_path, seed=3).train) == SMALL["n_train"]
+    assert len(synthetic.load_synthetic("tablet", tmp_path, seed=3).train) == SMALL["n_train"]
     written = []
 
     def write_small(root, categories, seed):
@@ -223,7 +226,7 @@ def test_load_writes_once_and_keeps_other_counts(tmp_path, monkeypatch):
     write = synthetic.write
     monkeypatch.setattr(synthetic, "write", write_small)
     for _ in range(2):
-        data = synthetic.load("tablet", tmp_path, seed=4)
+        data = synthetic.load_synthetic("tablet", tmp_path, seed=4)
     assert written == [(tmp_path, ("tablet",), 4)]
     assert (data.category, len(data.test)) == ("tablet", 5)
     assert data.test.labels.sum() == 3

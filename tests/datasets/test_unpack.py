@@ -13,7 +13,7 @@ import pytest
 
 from adhelpers.datasets import unpack as module
 from adhelpers.datasets.unpack import unpack
-from adhelpers.errors import UserError
+from adhelpers.ground import UserError
 
 NOISE = np.random.default_rng(0).bytes(50_000)
 FILES = {

@@ -6,7 +6,7 @@ import pytest
 from pictures import draw_image, write_category, write_image
 
 from adhelpers.datasets import mvtec
-from adhelpers.errors import UserError
+from adhelpers.ground import UserError
 from adhelpers.teaching import photographs, stand_ins
 
 
@@ -109,7 +109,7 @@ def test_the_folder_that_plays_has_one_of_each_trouble(tmp_path, grey):
         image = cv2.imread(str(path))
         image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if grey else image * np.array([0.6, 0.8, 1])
         cv2.imwrite(str(path), image.astype(np.uint8))
-    data = mvtec.load(tmp_path, "plate")
+    data = mvtec.load_mvtec(tmp_path, "plate")
     normal, defective = stand_ins.play(data, tmp_path / "played")
     assert len(list(normal.iterdir())) == 18 + 5
     assert len(list(defective.iterdir())) == 3

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 
-from adhelpers import builtin
+from adhelpers.backbones import builtin
 from tools.builtin_weights import feed, measure, patterns, pictures, schedule, shapes, store
 
 
@@ -60,7 +60,7 @@ def test_weights_file_round_trip_and_damage(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {"a/kernel": rng.normal(size=(3, 3, 2, 4)), "a/beta": rng.normal(size=4)}
     store.save(tmp_path / "w.npz", arrays, {"version": 1})
-    loaded, record = builtin.load(tmp_path / "w.npz")
+    loaded, record = builtin.load_weights(tmp_path / "w.npz")
     assert record["version"] == 1
     assert loaded["a/kernel"].dtype == np.float16 and loaded["a/beta"].dtype == np.float32
     np.testing.assert_allclose(loaded["a/kernel"], arrays["a/kernel"], rtol=1e-3)
@@ -70,7 +70,7 @@ def test_weights_file_round_trip_and_damage(tmp_path):
         text = entries[builtin.RECORD]
     np.savez(tmp_path / "changed.npz", **{builtin.RECORD: text}, **loaded)
     with pytest.raises(builtin.UserError, match="damaged"):
-        builtin.load(tmp_path / "changed.npz")
+        builtin.load_weights(tmp_path / "changed.npz")
 
 
 def test_varied_copies_keep_to_their_ranges():
@@ -164,7 +164,7 @@ def test_a_run_is_taken_up_where_it_was_cut_off(tmp_path, monkeypatch, eager):
     weights = tmp_path / "w.npz"
     options = ["--folder", str(tmp_path), "--weights", str(weights), "--size", "32"]
     finish.main([*options, "--pictures", "32"])
-    arrays, record = builtin.load(weights)
+    arrays, record = builtin.load_weights(weights)
     assert record["images"] == 4 and len(arrays) == 309
     assert all(np.isfinite(x).all() for x in arrays.values())
 
@@ -172,7 +172,7 @@ def test_a_run_is_taken_up_where_it_was_cut_off(tmp_path, monkeypatch, eager):
     further = ["--start", str(weights), "--folder", str(after)]
     train.main([*common, *further, "--steps", "1"])
     finish.main([*options, "--folder", str(after), "--pictures", "32"])
-    start = builtin.load(weights)[1]["start"]
+    start = builtin.load_weights(weights)[1]["start"]
     assert {name: start[name] for name in record} == record
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from adhelpers import builtin
+from adhelpers.backbones import builtin
 
 from . import store, student
 from .pictures import stream

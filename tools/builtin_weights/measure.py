@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 
 import adhelpers as ad
-from adhelpers.images import fit, read
+from adhelpers.images import read, to_square
 
 
 def main(arguments=None) -> None:
@@ -13,7 +13,7 @@ def main(arguments=None) -> None:
     extract = ad.Extractor(options.model, options.weights, seed=options.seed)
     values = []
     for category in options.categories:
-        data = ad.datasets.mvtec.load(options.data, category)
+        data = ad.datasets.load_mvtec(options.data, category)
         plain, varied = measure(extract, data, options.copies)
         values.append((plain, varied))
         print(f"{category:12} plain {plain:5.1f}  with copies {varied:5.1f}", flush=True)
@@ -22,9 +22,9 @@ def main(arguments=None) -> None:
 
 def measure(extract, data, copies: int) -> tuple[float, float]:
     """Return the AUROC in %, fitted on the training images, and on them and varied copies."""
-    size = extract.origin["input_size"]
-    train = np.stack([fit(read(path), size) for path in data.train.paths])
-    test = np.stack([fit(read(path), size) for path in data.test.paths])
+    size = extract.origin.input_size
+    train = np.stack([to_square(read(path), size) for path in data.train.paths])
+    test = np.stack([to_square(read(path), size) for path in data.test.paths])
     rng = np.random.default_rng(0)
     more = [features(extract, vary(rng, train)) for _ in range(copies)]
     plain, tested = features(extract, train), features(extract, test)

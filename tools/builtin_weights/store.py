@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adhelpers.builtin import RECORD, checksum
+from adhelpers.backbones.builtin import RECORD, checksum
 
 
 def save(path: str | Path, arrays: dict[str, np.ndarray], record: dict) -> None:

@@ -42,7 +42,7 @@ def build(seed: int) -> keras.Model:
         From images (N, S, S, 3), RGB, 0-255, to a dict of feature maps by level. It drops nothing
         at random, since it imitates a network that does not.
     """
-    plain = backbones.load(NAME, "none", seed=seed).model
+    plain = backbones.load_backbone(NAME, "none", seed=seed).model
     model = keras.models.clone_model(
         plain, input_tensors=keras.Input((None, None, 3)), clone_function=_trainable_clone
     )

@@ -56,7 +56,7 @@ class Goal:
 
 def features(weights, size: int):
     """Return a fast function from images (N, size, size, 3) to the teacher's feature maps."""
-    model = backbones.load(NAME, weights, size).model
+    model = backbones.load_backbone(NAME, weights, size).model
     return _frozen(lambda images: model(images, training=False), size)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from adhelpers import builtin
+from adhelpers.backbones import builtin
 
 from . import schedule, student, teacher
 from .feed import ahead, batches, twice
@@ -44,7 +44,7 @@ def _description(options) -> dict:
     command = " ".join(f"--{name} {value}" for name, value in given.items())
     description = {"command": f"python -m tools.builtin_weights.train {command}"}
     if options.start:
-        description["start"] = builtin.load(options.start)[1]
+        description["start"] = builtin.load_weights(options.start)[1]
     return description
 
 

@@ -10,7 +10,7 @@ from itertools import zip_longest
 
 import nbformat
 
-from adhelpers import exercises
+from adhelpers.teaching import exercises
 
 from . import layout
 

@@ -16,7 +16,7 @@ import nbformat
 from . import layout
 
 _STOP = """\
-from adhelpers import exercises
+from adhelpers.teaching import exercises
 
 exercises.stop_at_untried()  # student edition: "Run all" goes on once an exercise is tried"""
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from adhelpers.datasets.drawing.geometry import grid
+from .geometry import grid
 
 #: The side at which lengths in pixels below hold; other sizes scale with it.
 REFERENCE_SIZE = 288

@@ -7,7 +7,7 @@ on the image they may lie. They work on any size from 32 pixels, and on dark and
 import numpy as np
 from scipy.ndimage import binary_closing, gaussian_filter
 
-from adhelpers.datasets.drawing.noise import fractal
+from .noise import fractal
 
 #: A pixel has visibly changed if one of its channels moved by this many grey values of 255.
 VISIBLE = 6
@@ -84,6 +84,10 @@ def stain(
     cover = np.clip((1.1 - level) / 0.2, 0, 1) * (0.6 + 0.4 * rim) * (0.3 + 0.7 * strength)
     deposit = np.array(tint) * (image if _brightness(image, cover) > 50 else image + 90.0)
     return _blended(image, cover, deposit, where)
+
+
+#: The defects that can be pasted into any image, by name.
+PASTES = {"cut_out": cut_out, "scratch": scratch, "stain": stain}
 
 
 def visibly_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -5,11 +5,11 @@ from functools import partial
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from adhelpers.datasets.drawing import defects
-from adhelpers.datasets.drawing.geometry import box, covered, grid, mixed, moved
-from adhelpers.datasets.drawing.noise import fractal, smooth
-from adhelpers.datasets.drawing.relief import shadow
-from adhelpers.datasets.drawing.scene import Flaw, Scene, only
+from . import defects
+from .geometry import box, covered, grid, mixed, moved
+from .noise import fractal, smooth
+from .relief import shadow
+from .scene import Flaw, Scene, only
 
 _TEETH = 22
 _STEEL = np.array([0.40, 0.41, 0.43])

@@ -5,10 +5,10 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from adhelpers.datasets.drawing.geometry import box, covered, grid, mixed, moved
-from adhelpers.datasets.drawing.lettering import strokes
-from adhelpers.datasets.drawing.noise import fractal, smooth
-from adhelpers.datasets.drawing.scene import Flaw, Scene, only
+from .geometry import box, covered, grid, mixed, moved
+from .lettering import strokes
+from .noise import fractal, smooth
+from .scene import Flaw, Scene, only
 
 FLAWS = {"faded": None, "smudge": None, "tear": None}
 

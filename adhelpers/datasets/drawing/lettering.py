@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from adhelpers.datasets.drawing.geometry import segment
+from .geometry import segment
 
 #: Per character its strokes, each a run of points "xy", x to the right and y down.
 _STROKES = {

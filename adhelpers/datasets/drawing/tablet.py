@@ -5,12 +5,12 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from adhelpers.datasets.drawing import defects
-from adhelpers.datasets.drawing.geometry import covered, grid, mixed, moved, segment
-from adhelpers.datasets.drawing.lettering import strokes
-from adhelpers.datasets.drawing.noise import fractal, smooth
-from adhelpers.datasets.drawing.relief import diffuse, shadow
-from adhelpers.datasets.drawing.scene import Flaw, Scene, only
+from . import defects
+from .geometry import covered, grid, mixed, moved, segment
+from .lettering import strokes
+from .noise import fractal, smooth
+from .relief import diffuse, shadow
+from .scene import Flaw, Scene, only
 
 FLAWS = {"crack": None, "chip": None, "contamination": defects.stain}
 

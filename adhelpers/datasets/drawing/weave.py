@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from adhelpers.datasets.drawing import defects
-from adhelpers.datasets.drawing.geometry import grid, moved
-from adhelpers.datasets.drawing.noise import smooth
-from adhelpers.datasets.drawing.scene import Flaw, Scene, only
+from . import defects
+from .geometry import grid, moved
+from .noise import smooth
+from .scene import Flaw, Scene, only
 
 FLAWS = {"hole": None, "thread_pull": None, "stain": defects.stain}
 

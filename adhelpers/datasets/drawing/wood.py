@@ -4,10 +4,10 @@ from functools import partial
 
 import numpy as np
 
-from adhelpers.datasets.drawing import defects
-from adhelpers.datasets.drawing.geometry import grid, mixed, moved
-from adhelpers.datasets.drawing.noise import smooth
-from adhelpers.datasets.drawing.scene import Flaw, Scene
+from . import defects
+from .geometry import grid, mixed, moved
+from .noise import smooth
+from .scene import Flaw, Scene
 
 _EARLY = np.array([0.56, 0.36, 0.19])  # pale spring wood
 _LATE = np.array([0.30, 0.14, 0.055])  # dark summer wood

@@ -1,0 +1,35 @@
+"""EfficientNet by name: its levels, its weights, and what runs it."""
+
+from . import builtin
+from .conversion import convert
+from .networks import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    VARIANTS,
+    Backbone,
+    describe_weights,
+    in_order,
+    level_outputs,
+    load_backbone,
+    variant,
+)
+from .runners import RUNNERS, KerasRunner, LiteRTRunner, has_gpu, pooled_in_batches
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "RUNNERS",
+    "VARIANTS",
+    "Backbone",
+    "KerasRunner",
+    "LiteRTRunner",
+    "builtin",
+    "convert",
+    "describe_weights",
+    "has_gpu",
+    "in_order",
+    "level_outputs",
+    "load_backbone",
+    "pooled_in_batches",
+    "variant",
+]

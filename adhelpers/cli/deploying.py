@@ -1,0 +1,102 @@
+"""From normal images to a detector in one file: what ``fit`` and ``export`` have in common."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from .. import edge
+from ..datasets import Samples
+from ..detector import MahalanobisDetector
+from ..export import build, check
+from ..ground import check_writable_file, write_bytes
+from ..images import read, stream
+from . import augmenting
+from . import options as shared
+
+_CHECKED_IMAGES = 8
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a detector is fitted and in which precision it runs."""
+    shared.add_network_options(parser)
+    shared.add_precision_option(parser, "float32", several=False)
+    shared.add_calibration_option(parser)
+    shared.add_detector_options(parser)
+    augmenting.add_augment_options(parser)
+
+
+def check_options(options: argparse.Namespace, path: Path) -> MahalanobisDetector:
+    """Find what cannot be done before any work, and return the unfitted detector."""
+    augmenting.check(options)
+    check_writable_file(path)
+    return shared.make_detector(options)
+
+
+def deploy(
+    samples: Samples,
+    name: str,
+    path: Path,
+    options: argparse.Namespace,
+    fitted: MahalanobisDetector | None = None,
+) -> None:
+    """Fit to normal images, and write and check the model of network and detector.
+
+    Parameters
+    ----------
+    samples : Samples
+        Normal images.
+    name : str
+        What is detected; it stands in the record.
+    path : Path
+    options : argparse.Namespace
+    fitted : MahalanobisDetector, optional
+        One that was fitted before, which the images then only check.
+    """
+    extract = shared.make_extractor(
+        options,
+        engine="tflite",
+        precision=options.precision,
+        calibration=samples,
+        n_calibration=options.n_calibration,
+    )
+    detector = fitted or _fitted(samples, name, extract, options)
+    facts = {"category": name, "image_shape": read(samples.paths[0]).shape[:2]}
+    model = build(extract.model, detector, facts)
+    images = _images_to_check(samples.paths, extract)
+    error = check(model, images, detector.anomaly_score(extract.of_pixels(images)))
+    write_bytes(path, model)
+    print(
+        f"{path}: {name}, {options.model_name} {options.precision}, {len(model) / 1e6:.1f} MB\n"
+        f"  fitted on {detector.n_train_} images: {detector.words}\n"
+        f"  threshold {detector.threshold_:.3f}; checked on {len(images)} images: all scores "
+        f"differ, and agree with the Python detector's within {error:.1e} of their size"
+    )
+
+
+def say_how_to_use(path: Path) -> None:
+    """Print how the file is used, here and on a device."""
+    print(
+        f"here: adhelpers score {path} IMAGES; on a device, beside a copy of {edge.__file__}: "
+        f"python edge.py {path.name} IMAGES"
+    )
+
+
+def _fitted(
+    samples: Samples, name: str, extract, options: argparse.Namespace
+) -> MahalanobisDetector:
+    detector = shared.make_detector(options)
+    shared.check_levels(detector, extract)
+    train = extract(samples)
+    if skipped := len(samples) - len(train):
+        print(f"{name}: {skipped} unreadable images were left out")
+    augmentation = augmenting.augmentation_for(samples, name, extract, detector, options)
+    return detector.fit(augmenting.with_copies(train, extract, samples, augmentation))
+
+
+def _images_to_check(paths: list[Path], extract) -> np.ndarray:
+    """Return some training images and their negatives, which are surely anomalous."""
+    size, protocol = extract.origin.input_size, extract.origin.protocol
+    pictures = stream(paths[:_CHECKED_IMAGES], size, protocol)
+    images = np.unique([x.pixels for x in pictures if x.error is None], axis=0)
+    return np.concatenate([images, 255 - images])

@@ -1,0 +1,188 @@
+"""What every detector does once it is fitted: score, set a threshold, and decide."""
+
+from typing import Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ..features import Origin
+from ..gaussian import Gaussian
+from ..ground import UserError, check_choice, check_probability
+from .checks import check_normal, check_not_empty, check_origin
+from .combination import COMBINATIONS, Distances, Scales, combine, level_scales
+from .thresholds import THRESHOLDS, Evidence, p_values
+
+
+class Detector(OutlierMixin, BaseEstimator):
+    """What detectors share: levels' distances become scores, and scores decisions.
+
+    `anomaly_score` is higher for more anomalous images. The names of scikit-learn keep
+    scikit-learn's signs: `score_samples` and `decision_function` are lower for more anomalous
+    ones, and `predict` gives -1 for an anomaly and +1 for a normal image.
+
+    A detector has the parameters `quantile`, `n_folds`, `combination` and `threshold`, and sets
+    the attributes below (see `adhelpers.MahalanobisDetector`); `_distances` measures what it
+    takes, checked.
+    """
+
+    gaussians_: dict[str, Gaussian]
+    scales_: Scales
+    held_out_scores_: np.ndarray | None
+    n_train_: int
+    origin_: Origin | None
+    _threshold: float | None
+
+    @property
+    def threshold_(self) -> float:
+        """float: scores above it are called anomalous."""
+        return self._find_threshold() if self._threshold is None else self._threshold
+
+    @property
+    def offset_(self) -> float:
+        """float: ``-threshold_``, as scikit-learn counts."""
+        return -self.threshold_
+
+    def set_threshold(self, X) -> Self:
+        """Set the threshold by normal images that the detector was not fitted to.
+
+        They replace the held-out scores, and after `partial_fit` the scales of the levels too.
+        With ``threshold="conformal"`` its guarantee holds, by all of these images.
+
+        Parameters
+        ----------
+        X : FeatureSet, or array-like of shape (N, D)
+
+        Returns
+        -------
+        self : detector
+
+        Raises
+        ------
+        UserError
+            If the features do not fit, anomalous images are among them, the threshold is not of
+            held-out scores, or a conformal one would rest on scales from the same images.
+        """
+        holding_out = self.threshold and THRESHOLDS[self.threshold].holding_out
+        if not holding_out:
+            raise UserError(f"a threshold {self.threshold!r} takes no held-out images")
+        check_not_empty(X)
+        check_normal(X)
+        distances = self.level_distances(X)
+        if COMBINATIONS[self.combination].needs_scales and hasattr(self, "moments_"):
+            if holding_out == "for good":
+                raise UserError(
+                    f"after partial_fit, a {self.threshold} threshold goes with the combination "
+                    "'sum' alone: the scales of the others would come from the same images"
+                )
+            self.scales_ = level_scales(distances)
+        self.held_out_scores_ = self.combined(distances)
+        self._threshold = self._find_threshold()
+        return self
+
+    def level_distances(self, X, allow_other_origin: bool = False) -> Distances:
+        """Return each image's distance at each level.
+
+        Parameters
+        ----------
+        X : FeatureSet, or array-like of shape (N, D)
+        allow_other_origin : bool
+            Accept features of another origin than those fitted on. Their distances mean
+            little: see the notebook on int8.
+
+        Returns
+        -------
+        distances : dict of str to ndarray of float64, shape (N,)
+
+        Raises
+        ------
+        UserError
+            If a level is missing, has another width, or the features are of another origin.
+        """
+        check_is_fitted(self)
+        if not allow_other_origin:
+            check_origin(self.origin_, X)
+        return self._distances(X)
+
+    def anomaly_score(self, X, allow_other_origin: bool = False) -> np.ndarray:
+        """Return each image's score: its distances at the levels, combined.
+
+        Parameters and errors are those of `level_distances`.
+
+        Returns
+        -------
+        scores : ndarray of float64, shape (N,)
+            Higher is more anomalous; at least 0 unless the combination is "z-score".
+        """
+        return self.combined(self.level_distances(X, allow_other_origin))
+
+    def combined(self, distances: dict[str, np.ndarray]) -> np.ndarray:
+        """Return each image's score from its distances at the levels.
+
+        Parameters
+        ----------
+        distances : dict of str to ndarray, shape (N,)
+            What `level_distances` returns.
+
+        Returns
+        -------
+        scores : ndarray of float64, shape (N,)
+        """
+        if COMBINATIONS[self.combination].needs_scales and not self.scales_:
+            raise _nothing_held_out()
+        return combine(distances, self.combination, self.scales_)
+
+    def p_values(self, X, allow_other_origin: bool = False) -> np.ndarray:
+        """Return each image's p-value among the held-out normal images, shape (N,), in (0, 1].
+
+        With ``threshold="conformal"``, or held-out images from `set_threshold`, a normal image's
+        is at most alpha with a probability of at most alpha; see
+        `adhelpers.detector.thresholds.conformal`. With the default K-fold there is no such
+        guarantee.
+
+        Parameters and errors are those of `level_distances`.
+        """
+        scores = self.anomaly_score(X, allow_other_origin)
+        if self.held_out_scores_ is None:
+            raise _nothing_held_out()
+        return p_values(self.held_out_scores_, scores)
+
+    def score_samples(self, X) -> np.ndarray:
+        """Return the negative anomaly score, shape (N,): lower is more anomalous."""
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X) -> np.ndarray:
+        """Return the threshold minus the anomaly score, shape (N,): negative is an anomaly."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X) -> np.ndarray:
+        """Return -1 for each anomaly and +1 for each normal image, int, shape (N,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def _check_decision(self) -> None:
+        """Raise a UserError if a parameter of scores and decisions is not valid."""
+        check_choice("combination", self.combination, COMBINATIONS)
+        check_choice("threshold", self.threshold, (*THRESHOLDS, None))
+        check_probability(self.quantile, "quantile")
+        if self.n_folds < 2:
+            raise UserError(f"n_folds must be at least 2, not {self.n_folds}")
+
+    def _find_threshold(self) -> float:
+        if self.threshold is None:
+            raise UserError("threshold=None gives scores alone; choose a threshold and fit again")
+        kind = THRESHOLDS[self.threshold]
+        if kind.holding_out and self.held_out_scores_ is None:
+            raise _nothing_held_out()
+        dimensions = {name: gaussian.dimensions for name, gaussian in self.gaussians_.items()}
+        return kind.find(Evidence(self.held_out_scores_, dimensions, self.n_train_), self.quantile)
+
+    def _forget_decision(self) -> None:
+        """Forget what rests on the images fitted to so far."""
+        self.held_out_scores_, self.scales_, self._threshold = None, {}, None
+
+
+def _nothing_held_out() -> UserError:
+    return UserError(
+        "no normal images were held out; give some that were not fitted to set_threshold() (or, "
+        "after partial_fit, take threshold='chi-square')"
+    )

@@ -1,0 +1,153 @@
+"""What an explanation of test images found: a row per category and map, as files and as text."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..features import Origin
+from ..ground import write_rows, write_text
+from .explain import summed
+from .pixel_scores import Truth, pixel_curves
+from .summary import aligned
+
+#: How the maps of the levels become one map per image, apart from each level alone.
+SUM, POSITIVE = "sum of levels", "sum of positive parts"
+
+
+@dataclass(frozen=True)
+class PixelResult:
+    """One category's heat maps against its masks.
+
+    Areas are fractions from 0 to 1, or None where no pixel is defective: those of the sum over
+    the levels, and by the map's name.
+    """
+
+    category: str
+    model: str
+    weights: str
+    protocol: str
+    detector: str
+    map_size: int
+    n_images: int
+    n_defective: int
+    n_without_mask: int
+    n_skipped: int
+    pixel_auroc: float | None
+    pro: float | None
+    by_map: dict[str, dict[str, float]]
+
+    @property
+    def note(self) -> str:
+        """What was left out, or is not defined; empty if nothing."""
+        notes = []
+        if not self.by_map:
+            notes.append("pixel scores not defined: no defective pixels")
+        if self.n_without_mask:
+            notes.append(f"{self.n_without_mask} anomalous images without a mask were left out")
+        if self.n_skipped:
+            notes.append(f"{self.n_skipped} unreadable images were left out")
+        return "; ".join(notes)
+
+
+def evaluate_pixels(
+    category: str, truth: Truth, levels: dict[str, np.ndarray], origin: Origin, detector: str
+) -> PixelResult:
+    """Compare the heat maps of test images with their masks: of all levels, and of each.
+
+    Parameters
+    ----------
+    category : str
+    truth : Truth
+    levels : dict of str to ndarray, shape (N, h_l, w_l)
+        What `adhelpers.explain.Explainer.of_pixels` gives for the images of `truth`.
+    origin : Origin
+    detector : str
+        The detector's choices, in words.
+    """
+    size = truth.masks.shape[1]
+    by_map = {}
+    if truth.masks.any():
+        for name, maps in _variants(levels, size):
+            curves = pixel_curves(truth.masks, maps)
+            by_map[name] = {"pixel_auroc": curves.auroc, "pro": curves.pro()}
+    return PixelResult(
+        category=category,
+        model=origin.backbone,
+        weights=origin.weights,
+        protocol=origin.protocol,
+        detector=detector,
+        map_size=size,
+        n_images=len(truth.samples),
+        n_defective=int(truth.masks.any(axis=(1, 2)).sum()),
+        n_without_mask=len(truth.without_mask),
+        n_skipped=len(truth.unreadable),
+        **by_map.get(SUM, {"pixel_auroc": None, "pro": None}),
+        by_map=by_map,
+    )
+
+
+def _variants(levels: dict[str, np.ndarray], size: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield, one after the other, the ways to make a heat map, each with its maps."""
+    yield SUM, summed(levels, size)
+    yield POSITIVE, summed(levels, size, positive_only=True)
+    for name, maps in levels.items():
+        yield name, summed({name: maps}, size)
+
+
+def areas_of_images(masks: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """Return the pixel AUROC within each image, NaN where nothing (or all) is defective.
+
+    Parameters
+    ----------
+    masks : ndarray of bool, shape (N, S, S)
+    maps : ndarray of float, shape (N, S, S)
+
+    Returns
+    -------
+    areas : ndarray of float64, shape (N,)
+    """
+    areas = np.full(len(maps), np.nan)
+    for i, mask in enumerate(masks):
+        if mask.any() and not mask.all():
+            areas[i] = pixel_curves(mask[None], maps[i, None]).auroc
+    return areas
+
+
+def write_pixel_rows(truth: Truth, scores: np.ndarray, areas: np.ndarray, path: str | Path) -> None:
+    """Write a CSV with a row per image."""
+    columns = [
+        truth.samples.paths,
+        truth.samples.defect_types,
+        scores.tolist(),
+        truth.masks.mean(axis=(1, 2)).tolist(),
+        [None if np.isnan(area) else area for area in areas.tolist()],
+    ]
+    head = ["file", "defect_type", "score", "defective_share", "pixel_auroc"]
+    write_rows(path, head, zip(*columns, strict=True))
+
+
+def write_pixel_summary(results: Sequence[PixelResult], folder: str | Path) -> None:
+    """Write ``pixel_summary.json``, and ``pixel_summary.csv`` with a row per category and map."""
+    records = [{**asdict(result), "note": result.note} for result in results]
+    text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
+    write_text(Path(folder) / "pixel_summary.json", text)
+    rows = [
+        [r.category, r.model, r.weights, r.protocol, r.detector, name, *areas.values()]
+        for r in results
+        for name, areas in r.by_map.items()
+    ]
+    head = ["category", "model", "weights", "protocol", "detector", "map", "pixel_auroc", "pro"]
+    write_rows(Path(folder) / "pixel_summary.csv", head, rows)
+
+
+def pixel_table(results: Sequence[PixelResult], origin: Origin) -> str:
+    """Return the summary as text for the screen."""
+    rows = [["category", "map", "pixel AUROC", "PRO"]]
+    for r in results:
+        for name, areas in r.by_map.items():
+            rows.append([r.category, name, *(f"{100 * area:.1f} %" for area in areas.values())])
+    notes = [f"{result.category}: {result.note}" for result in results if result.note]
+    return "\n".join([origin.network_words, results[0].detector, aligned(rows), *notes])

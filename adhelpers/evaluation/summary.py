@@ -1,0 +1,189 @@
+"""What a run found: a row per category, engine and precision, as files and as text."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from ..detector import MahalanobisDetector
+from ..features import FeatureSet
+from ..ground import write_rows, write_text
+from .roc import auc_interval, defect_type_auc, is_defined, missing_class, roc_auc
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row of a run's summary: one category, model, engine and precision.
+
+    Areas are fractions from 0 to 1, or None where the test split has only one class. The interval
+    is DeLong's at 95 %. Seconds are those of extraction, fit and scoring; milliseconds those of
+    the network for one image, as `adhelpers.Extractor.milliseconds` measures them. The size is
+    that of the TFLite model, in megabytes.
+    """
+
+    category: str
+    model: str
+    weights: str
+    engine: str
+    precision: str
+    protocol: str
+    detector: str
+    n_train: int
+    n_test: int
+    image_auroc: float | None
+    image_auroc_low: float | None
+    image_auroc_high: float | None
+    seconds: float
+    level_auroc: dict[str, float | None]
+    defect_type_auroc: dict[str, float]
+    n_skipped: int = 0
+    note: str = ""
+    model_mb: float | None = None
+    ms_per_image: float | None = None
+
+    @property
+    def auroc_text(self) -> str:
+        """The area and its interval in percent, or why there is none."""
+        if self.image_auroc is None:
+            return "not defined"
+        low, high = self.image_auroc_low, self.image_auroc_high
+        return f"{self.image_auroc:.1%} ({low:.1%} - {high:.1%})".replace("%", " %")
+
+
+def evaluate(
+    category: str,
+    features: FeatureSet,
+    detector: MahalanobisDetector,
+    distances: dict[str, np.ndarray],
+    n_train: int,
+    seconds: float,
+    n_skipped: int = 0,
+) -> Result:
+    """Put together a row of the summary.
+
+    Parameters
+    ----------
+    category : str
+    features : FeatureSet
+        Of the test images: for their labels, defect types and origin.
+    detector : MahalanobisDetector
+        The fitted one.
+    distances : dict of str to ndarray, shape (N,)
+        Of the test images, by level.
+    n_train, n_skipped : int
+        How many images were fitted on, and how many left out as unreadable.
+    seconds : float
+        Of extraction, fit and scoring.
+    """
+    labels, origin, scores = features.labels, features.origin, detector.combined(distances)
+    defined = is_defined(labels)
+    low, high = auc_interval(labels, scores) if defined else (None, None)
+    return Result(
+        category=category,
+        model=origin.backbone,
+        weights=origin.weights,
+        engine=origin.engine,
+        precision=origin.precision,
+        protocol=origin.protocol,
+        detector=detector.words,
+        n_train=n_train,
+        n_test=len(features),
+        image_auroc=roc_auc(labels, scores) if defined else None,
+        image_auroc_low=low,
+        image_auroc_high=high,
+        seconds=round(seconds, 2),
+        level_auroc={
+            name: roc_auc(labels, distance) if defined else None
+            for name, distance in distances.items()
+        },
+        defect_type_auroc=defect_type_auc(labels, features.defect_types, scores),
+        n_skipped=n_skipped,
+        note="" if defined else f"AUC not defined: no {missing_class(labels)} test images",
+    )
+
+
+def write_summary(results: Sequence[Result], folder: str | Path) -> None:
+    """Write ``summary.csv`` (a row per result) and ``summary.json`` (with levels and types)."""
+    names = [f.name for f in fields(Result) if f.name not in ("level_auroc", "defect_type_auroc")]
+    levels = list(dict.fromkeys(name for result in results for name in result.level_auroc))
+    rows = [
+        [getattr(result, name) for name in names] + [result.level_auroc.get(x) for x in levels]
+        for result in results
+    ]
+    write_rows(Path(folder) / "summary.csv", [*names, *levels], rows)
+    records = [asdict(result) for result in results]
+    text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
+    write_text(Path(folder) / "summary.json", text)
+
+
+def write_distances(
+    features: FeatureSet, distances: dict[str, np.ndarray], scores: np.ndarray, path: str | Path
+) -> None:
+    """Write a CSV with a row per image: file, label, defect type, score, and every level."""
+    columns = [
+        features.paths,
+        features.labels.tolist(),
+        features.defect_types,
+        scores.tolist(),
+        *(distance.tolist() for distance in distances.values()),
+    ]
+    head = ["file", "label", "defect_type", "score", *distances]
+    write_rows(path, head, zip(*columns, strict=True))
+
+
+def precision_table(results: Sequence[Result]) -> str:
+    """Return, as text, how each precision does beside the first one of its category.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        With sizes and milliseconds.
+    """
+    head = ["category", "engine", "precision", "image AUROC", "difference", "MB", "ms per image"]
+    rows, first = [], {}
+    for r in results:
+        base = first.setdefault(r.category, r)
+        area, difference = "not defined", ""
+        if r.image_auroc is not None:
+            area = f"{100 * r.image_auroc:.1f} %"
+            if r is not base:
+                difference = f"{100 * (r.image_auroc - base.image_auroc):+.1f}"
+        rows.append(
+            [
+                r.category,
+                r.engine,
+                r.precision,
+                area,
+                difference,
+                "" if r.model_mb is None else f"{r.model_mb:.1f}",
+                "" if r.ms_per_image is None else f"{r.ms_per_image:.1f}",
+            ]
+        )
+    return aligned([head, *rows])
+
+
+def summary_table(results: Sequence[Result]) -> str:
+    """Return the summary as text for the screen, with the mean over the categories."""
+    head = ["category", "train", "test", "image AUROC (95 % interval)"]
+    rows = [[r.category, str(r.n_train), str(r.n_test), r.auroc_text] for r in results]
+    areas = [r.image_auroc for r in results if r.image_auroc is not None]
+    if len(areas) > 1:
+        rows.append(["mean", "", "", f"{100 * np.mean(areas):.1f} %"])
+    first = results[0]
+    origin = (
+        f"{first.model}, weights: {first.weights}, protocol: {first.protocol}, "
+        f"engine: {first.engine} {first.precision}\n{first.detector}"
+    )
+    notes = [f"{result.category}: {result.note}" for result in results if result.note]
+    return "\n".join([origin, aligned([head, *rows]), *notes])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as lines with straight columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

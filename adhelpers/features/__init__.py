@@ -1,0 +1,21 @@
+"""Images to features: a vector per image and level, with what it came from, and its file."""
+
+from .copies import extract_copies, extract_variants, extract_with_copies
+from .extractor import ENGINES, Extractor
+from .feature_set import FeatureSet, joined
+from .model_cache import cache_folder, choose_calibration
+from .origin import Origin, differing_fields
+
+__all__ = [
+    "ENGINES",
+    "Extractor",
+    "FeatureSet",
+    "Origin",
+    "cache_folder",
+    "choose_calibration",
+    "differing_fields",
+    "extract_copies",
+    "extract_variants",
+    "extract_with_copies",
+    "joined",
+]

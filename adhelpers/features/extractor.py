@@ -1,0 +1,303 @@
+"""Images to a FeatureSet: the network's feature maps, averaged over their positions."""
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from .. import backbones
+from ..datasets import Samples
+from ..ground import UserError, available_cores, check_choice, ordered_map
+from ..images import Picture, output_size, read_picture, stream
+from ..quantization import PRECISIONS
+from . import model_cache
+from .feature_set import FeatureSet
+from .origin import Origin, differing_fields
+from .table import Row, Table
+
+#: What can be asked for; `chosen_engine` says what "auto" means.
+ENGINES = ("auto", *backbones.RUNNERS)
+
+_CHECKPOINT_SECONDS = 10.0
+
+
+class Extractor:
+    """Turns images into features: one vector per level of a frozen network.
+
+    Parameters
+    ----------
+    backbone : str
+        A key of `adhelpers.backbones.VARIANTS`.
+    weights : {"imagenet", "builtin", "none"} or path
+        See `adhelpers.backbones.load_backbone`.
+    protocol : str
+        How an image is brought to size: a key of `adhelpers.images.PROTOCOLS`.
+    batch_size : int
+        Images per call of the Keras network; more needs more memory. TFLite takes one.
+    seed : int
+        Of untrained weights, and of the choice of the calibration images.
+    skip_bad_images : bool
+        Leave unreadable images out instead of stopping at the first.
+    engine : {"auto", "keras", "tflite"}
+        What runs the network. A CPU is fastest with ``"tflite"``: one LiteRT interpreter per
+        core, on a model that is converted at first use and then kept in a cache folder
+        (`adhelpers.features.cache_folder`). ``"auto"`` takes it unless there is a GPU.
+    precision : str
+        A key of `adhelpers.quantization.PRECISIONS`; Keras has float32 alone.
+    calibration : Samples, optional
+        Normal images, such as the training images; some of them are drawn to calibrate with, for
+        the precisions that are calibrated.
+    n_calibration : int
+        How many of them to draw at most; a fifth of them is always left over.
+
+    Attributes
+    ----------
+    levels : dict of str to int
+        The number of features per level.
+    origin : Origin
+        What its features come from.
+    backbone : Backbone
+        The Keras network, whatever the engine; built when first asked for.
+    model : bytes or None
+        The TFLite model that runs, the content of a ``.tflite`` file.
+    calibration : Samples or None
+        The images that it was calibrated with.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or the weights cannot be had.
+
+    Examples
+    --------
+    >>> import adhelpers as ad
+    >>> data = ad.datasets.load_synthetic("weave")  # doctest: +SKIP
+    >>> extract = ad.Extractor("efficientnet-b0", weights="none")  # doctest: +SKIP
+    >>> train, test = extract(data.train), extract(data.test)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        backbone: str = "efficientnet-b0",
+        weights: str | Path = "imagenet",
+        protocol: str = "square",
+        batch_size: int = 16,
+        seed: int = 0,
+        skip_bad_images: bool = False,
+        engine: str = "auto",
+        precision: str = "float32",
+        calibration: Samples | None = None,
+        n_calibration: int = 100,
+    ):
+        if batch_size < 1:
+            raise UserError(f"the batch size must be at least 1, not {batch_size}")
+        size = output_size(protocol, backbones.variant(backbone).input_size)
+        engine = chosen_engine(engine, precision)
+        weights_words = backbones.describe_weights(backbone, weights, seed)
+        self.batch_size = batch_size
+        self.skip_bad_images = skip_bad_images
+        self._weights, self._seed = weights, seed
+        self.model: bytes | None = None
+        self.calibration: Samples | None = None
+        images, digest = [], None
+        if PRECISIONS[precision].calibrated and calibration is not None:
+            self.calibration = model_cache.choose_calibration(calibration, n_calibration, seed)
+            images, digest = model_cache.calibration_images(self.calibration, size, protocol)
+        self.origin = Origin(backbone, weights_words, size, protocol, engine, precision, digest)
+        if engine == "keras":
+            self._runner = backbones.KerasRunner(self.backbone)
+        else:
+            self.model = model_cache.converted(lambda: self.backbone, self.origin, images)
+            self._runner = backbones.LiteRTRunner(self.model, available_cores())
+        self.levels = self._runner.levels
+
+    @cached_property
+    def backbone(self) -> backbones.Backbone:
+        """The Keras network."""
+        origin = self.origin
+        return backbones.load_backbone(
+            origin.backbone, self._weights, origin.input_size, self._seed
+        )
+
+    def float_model(self) -> bytes:
+        """Return the backbone as a float32 TFLite model, whatever runs it here."""
+        return model_cache.converted(lambda: self.backbone, model_cache.in_float(self.origin))
+
+    def __call__(self, samples: Samples, cache: str | Path | None = None) -> FeatureSet:
+        """Extract the features of images.
+
+        Parameters
+        ----------
+        samples : Samples
+        cache : path, optional
+            A ``.npz`` file. Rows that it holds already for the very same image bytes and origin
+            are used again, and the result is written to it. A run that is cut off leaves what it
+            had in a ``.partial.npz`` beside it, and the next run goes on from there.
+
+        Returns
+        -------
+        features : FeatureSet
+            In the order of `samples`; shorter by the images left out as unreadable.
+
+        Raises
+        ------
+        UserError
+            If an image cannot be read (unless `skip_bad_images`).
+        """
+        cache = Path(cache) if cache else None
+        partial = cache and cache.with_suffix(".partial.npz")
+        known = {**self._known_rows(cache), **self._known_rows(partial)}
+        table = Table(samples, self.levels, self.origin)
+        saved = time.monotonic()
+        try:
+            for picture, row in self._rows(samples, known):
+                table.put(picture, row)
+                if partial and time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                    table.done().save(partial)
+                    saved = time.monotonic()
+        except BaseException:
+            if partial and table.filled.any():
+                table.done().save(partial)
+            raise
+        result = table.done()
+        if cache:
+            result.save(cache)
+            partial.unlink(missing_ok=True)
+        return result
+
+    def of_pixels(
+        self, images: np.ndarray | Sequence[np.ndarray], labels: Sequence[int] | None = None
+    ) -> FeatureSet:
+        """Extract the features of images in memory that have the network's size.
+
+        Parameters
+        ----------
+        images : array-like of uint8 or float32, shape (N, S, S, 3)
+            RGB, 0-255; `adhelpers.images.to_square` brings an image to this size.
+        labels : sequence of int, optional
+            0 normal, 1 anomalous; all 0 when not given.
+
+        Returns
+        -------
+        features : FeatureSet
+            In the order of the images.
+
+        Raises
+        ------
+        UserError
+            If the shape is another one.
+        """
+        images, size = np.asarray(images), self.origin.input_size
+        if images.ndim != 4 or images.shape[1:] != (size, size, 3):
+            raise UserError(
+                f"the images have shape {images.shape}, expected (N, {size}, {size}, 3): bring "
+                "each to size by images.to_square"
+            )
+        levels = backbones.pooled_in_batches(self._runner, images, self.batch_size)
+        return FeatureSet.from_arrays(levels, labels, self.origin)
+
+    def pooled(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the network on a batch and average every feature map over its positions.
+
+        Parameters
+        ----------
+        images : ndarray of uint8 or float32, shape (N, S, S, 3)
+            RGB, 0-255.
+
+        Returns
+        -------
+        features : dict of str to ndarray of float32, shape (N, D_l)
+        """
+        return self._runner.pooled(images)
+
+    def milliseconds(self, repeats: int = 20) -> float:
+        """Return the median time of the network for one image, decoding not counted.
+
+        With TFLite on one thread; with Keras on all cores.
+        """
+        size = self.origin.input_size
+        image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+        seconds = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            self.pooled(image)
+            seconds.append(time.perf_counter() - start)
+        return 1e3 * float(np.median(seconds))
+
+    def _known_rows(self, path: Path | None) -> dict[str, Row]:
+        """Return the rows of a features file by image digest, if the file is of this origin."""
+        if path is None or not path.exists():
+            return {}
+        try:
+            features = FeatureSet.load(path)
+        except UserError as error:
+            tqdm.write(f"{error}: all its images are extracted again")
+            return {}
+        if differing := differing_fields(features.origin, self.origin):
+            tqdm.write(f"{path} differs in {', '.join(differing)}: its images are extracted again")
+            return {}
+        return {
+            digest: {name: x[i] for name, x in features.levels.items()}
+            for i, digest in enumerate(features.digests)
+        }
+
+    def _rows(self, samples: Samples, known: dict[str, Row]) -> Iterator[tuple[Picture, Row]]:
+        """Yield every readable picture with its row, in order; decoding overlaps the network."""
+        batches = self._batches(samples, known)
+        with tqdm(total=len(samples), desc="extract", unit="image", disable=None) as bar:
+            for picture, row in chain.from_iterable(batches):
+                bar.update()
+                if row is not None:
+                    yield picture, row
+                elif not self.skip_bad_images:
+                    raise picture.error
+
+    def _batches(
+        self, samples: Samples, known: dict[str, Row]
+    ) -> Iterator[list[tuple[Picture, Row | None]]]:
+        """Yield pictures with their rows, batch by batch, computed on several threads.
+
+        A TFLite model takes one image at a time, and the thread that runs it decodes it as well:
+        with threads of their own for either, more threads than cores would get into each other's
+        way.
+        """
+        size, protocol = self.origin.input_size, self.origin.protocol
+
+        def one(item: tuple[int, Path]) -> list[tuple[Picture, Row | None]]:
+            return self._with_rows([read_picture(item, size, protocol, known.keys())], known)
+
+        def several(pictures: list[Picture]) -> list[tuple[Picture, Row | None]]:
+            return self._with_rows(pictures, known)
+
+        if self.model:
+            return ordered_map(one, enumerate(samples.paths), self._runner.workers)
+        pictures = stream(samples.paths, size, protocol, known.keys())
+        batches = iter(lambda: list(islice(pictures, self.batch_size)), [])
+        return ordered_map(several, batches, self._runner.workers)
+
+    def _with_rows(
+        self, pictures: list[Picture], known: dict[str, Row]
+    ) -> list[tuple[Picture, Row | None]]:
+        """Return each picture with its row: known, or computed now; None if it is unreadable."""
+        new = [picture for picture in pictures if picture.pixels is not None]
+        rows = {picture.index: known[picture.digest] for picture in pictures if picture.is_known}
+        if new:
+            levels = self.pooled(np.stack([picture.pixels for picture in new]))
+            for i, picture in enumerate(new):
+                rows[picture.index] = {name: x[i] for name, x in levels.items()}
+        return [(picture, rows.get(picture.index)) for picture in pictures]
+
+
+def chosen_engine(engine: str, precision: str) -> str:
+    """Return the engine that is meant, or raise a UserError if it cannot be had."""
+    check_choice("precision", precision, PRECISIONS)
+    check_choice("engine", engine, ENGINES)
+    if engine == "keras" and precision != "float32":
+        raise UserError(f"engine keras has float32 alone, not {precision}; choose engine tflite")
+    if engine == "auto":
+        return "keras" if precision == "float32" and backbones.has_gpu() else "tflite"
+    return engine

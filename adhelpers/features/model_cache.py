@@ -1,0 +1,117 @@
+"""TFLite models of backbones, converted once and kept in a cache folder."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from ..backbones import Backbone, convert
+from ..datasets import Samples
+from ..ground import UserError, write_bytes
+from ..images import stream
+from ..quantization import check_calibration, quantize
+from .origin import Origin
+
+_RECIPES = 2  # raised whenever the same calibration images come to give another model
+
+_TOOLS = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer", "adhelpers")
+
+
+def cache_folder() -> Path:
+    """Return the folder of converted models: ``ADHELPERS_CACHE``, or below the user's cache."""
+    if folder := os.environ.get("ADHELPERS_CACHE"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adhelpers"
+
+
+def choose_calibration(samples: Samples, count: int = 100, seed: int = 0) -> Samples:
+    """Draw the images to calibrate with from the training images.
+
+    A fifth of the training images is always left over, so that the damage that quantizing does
+    can be measured on normal images that it has not seen.
+
+    Parameters
+    ----------
+    samples : Samples
+        Normal training images.
+    count : int
+        How many to draw at most.
+    seed : int
+
+    Returns
+    -------
+    chosen : Samples
+        In the order of `samples`.
+    """
+    count = min(count, len(samples) * 4 // 5)
+    rows = np.random.default_rng(seed).choice(len(samples), size=count, replace=False)
+    return samples.subset(np.sort(rows))
+
+
+def calibration_images(samples: Samples, size: int, protocol: str) -> tuple[list, str]:
+    """Read calibration images, and return them with a digest of them all and of how they are used.
+
+    Unreadable files are left out: the extraction that follows reports them.
+
+    Returns
+    -------
+    images : list of ndarray of uint8, shape (size, size, 3)
+    digest : str
+        12 hexadecimal digits.
+    """
+    pictures = [x for x in stream(samples.paths, size, protocol) if x.error is None]
+    together = "".join([f"recipes {_RECIPES} ", *(picture.digest for picture in pictures)])
+    digest = hashlib.sha256(together.encode()).hexdigest()[:12]
+    return [picture.pixels for picture in pictures], digest
+
+
+def in_float(origin: Origin) -> Origin:
+    """Return the origin of the same network as it was converted, before any quantization."""
+    return replace(origin, precision="float32", calibration=None)
+
+
+def converted(
+    load_backbone: Callable[[], Backbone], origin: Origin, images: Sequence[np.ndarray] = ()
+) -> bytes:
+    """Return a backbone's TFLite model, from the cache or converted now.
+
+    Parameters
+    ----------
+    load_backbone : callable
+        Returns the `Backbone`; called only if something has to be converted.
+    origin : Origin
+        It tells models apart.
+    images : sequence of ndarray of uint8, shape (S, S, 3)
+        To calibrate with, where the precision needs it.
+
+    Returns
+    -------
+    model : bytes
+    """
+    check_calibration(origin.precision, images)
+    place = _place(origin)
+    if place.exists():
+        return place.read_bytes()
+    if origin.precision == "float32":
+        model = convert(load_backbone())
+    else:
+        model = quantize(converted(load_backbone, in_float(origin)), origin.precision, images)
+    try:
+        write_bytes(place, model)
+    except UserError as error:
+        raise UserError(f"{error} for converted models by the variable ADHELPERS_CACHE") from error
+    return model
+
+
+def _place(origin: Origin) -> Path:
+    """Return the file that a model is kept in; its name depends on all that the model does."""
+    record = origin.record
+    names = ("backbone", "weights", "input_size", "precision", "calibration")
+    facts = {name: record[name] for name in names} | {tool: version(tool) for tool in _TOOLS}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    return cache_folder() / f"{origin.backbone}_{origin.precision}_{digest}.tflite"

@@ -1,0 +1,35 @@
+"""What any room may use: the one exception, whole files, threads, quiet starts, choices by name."""
+
+from .choices import check_choice, check_probability, chosen
+from .errors import UserError
+from .files import (
+    check_writable,
+    check_writable_file,
+    reading,
+    write_bytes,
+    write_rows,
+    write_text,
+    written_whole,
+)
+from .parallel import available_cores, linear_algebra_threads, ordered_map
+from .startup import load_keras, quiet_stderr, silence
+
+__all__ = [
+    "UserError",
+    "available_cores",
+    "check_choice",
+    "check_probability",
+    "check_writable",
+    "check_writable_file",
+    "chosen",
+    "linear_algebra_threads",
+    "load_keras",
+    "ordered_map",
+    "quiet_stderr",
+    "reading",
+    "silence",
+    "write_bytes",
+    "write_rows",
+    "write_text",
+    "written_whole",
+]

@@ -1,0 +1,149 @@
+"""How an image is brought to the network's size: by name."""
+
+import cv2
+import numpy as np
+
+from ..ground import chosen
+
+Window = tuple[float, float, float, float]
+
+_CROP_RESIZE, _CROP_SIZE = 256, 224
+
+
+class Square:
+    """Resize to a square, whatever the aspect."""
+
+    words = "resize to the network's own square size (the paper's code)"
+
+    def output_size(self, network_size: int) -> int:
+        return network_size
+
+    def to_square(self, image: np.ndarray, size: int) -> np.ndarray:
+        return resize(image, size, size)
+
+    def seen_window(self, shape: tuple[int, int], size: int) -> Window:
+        height, width = shape
+        return 0.0, 0.0, float(height), float(width)
+
+
+class Crop:
+    """Keep the aspect, and lose the border."""
+
+    words = "resize the shorter side to 256 and crop the central 224 x 224 (MahalanobisAD-pytorch)"
+
+    def output_size(self, network_size: int) -> int:
+        return _CROP_SIZE
+
+    def to_square(self, image: np.ndarray, size: int) -> np.ndarray:
+        image = resize(image, *self._scaled_shape(image.shape[:2], size))
+        top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
+        return np.ascontiguousarray(image[top : top + size, left : left + size])
+
+    def seen_window(self, shape: tuple[int, int], size: int) -> Window:
+        scaled = self._scaled_shape(shape, size)
+        y, x = (side / scaled_side for side, scaled_side in zip(shape, scaled, strict=True))
+        top, left = ((side - size) // 2 for side in scaled)
+        return top * y, left * x, size * y, size * x
+
+    def _scaled_shape(self, shape: tuple[int, int], size: int) -> tuple[int, int]:
+        """Return the height and width to resize to before the crop, in pixels."""
+        scale = size * _CROP_RESIZE / _CROP_SIZE / min(shape)
+        return round(shape[0] * scale), round(shape[1] * scale)
+
+
+#: The protocols by name; each says in `words`, for help texts, what it does.
+PROTOCOLS: dict[str, Square | Crop] = {"square": Square(), "crop": Crop()}
+
+
+def output_size(protocol: str, network_size: int) -> int:
+    """Return the side, in pixels, of the square images that a protocol feeds to a network.
+
+    Parameters
+    ----------
+    protocol : str
+        A key of `PROTOCOLS`.
+    network_size : int
+        The side that the network was made for, in pixels.
+
+    Raises
+    ------
+    UserError
+        If there is no such protocol.
+
+    Examples
+    --------
+    >>> output_size("square", 380), output_size("crop", 380)
+    (380, 224)
+    """
+    return chosen("protocol", protocol, PROTOCOLS).output_size(network_size)
+
+
+def to_square(image: np.ndarray, size: int, protocol: str = "square") -> np.ndarray:
+    """Bring an image to the network's square size.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+    size : int
+        The side S to arrive at, in pixels: see `output_size`.
+    protocol : str
+        A key of `PROTOCOLS`: "square" changes the aspect; "crop" keeps it and loses the border.
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (S, S, 3)
+
+    Raises
+    ------
+    UserError
+        If there is no such protocol.
+    """
+    return chosen("protocol", protocol, PROTOCOLS).to_square(image, size)
+
+
+def seen_window(shape: tuple[int, int], size: int, protocol: str) -> Window:
+    """Return which part of an image `to_square` hands on.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width of the image, in pixels.
+    size : int
+        The side of the network's images, in pixels.
+    protocol : str
+        A key of `PROTOCOLS`.
+
+    Returns
+    -------
+    top, left, height, width : float
+        In pixels of the image.
+
+    Raises
+    ------
+    UserError
+        If there is no such protocol.
+
+    Examples
+    --------
+    >>> seen_window((512, 1024), 224, "square"), seen_window((512, 1024), 224, "crop")
+    ((0.0, 0.0, 512.0, 1024.0), (32.0, 288.0, 448.0, 448.0))
+    """
+    return chosen("protocol", protocol, PROTOCOLS).seen_window(shape, size)
+
+
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize by pixel area when shrinking (no aliasing), bilinearly when growing.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+    height, width : int
+        The new size, in pixels.
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (height, width, 3)
+    """
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=method)

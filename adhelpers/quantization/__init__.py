@@ -1,0 +1,6 @@
+"""Int8: the precisions by name, the ranges of activations, and what does not fit into them."""
+
+from .clipping import clipped_shares
+from .precisions import PRECISIONS, check_calibration, quantize
+
+__all__ = ["PRECISIONS", "check_calibration", "clipped_shares", "quantize"]
