@@ -14,22 +14,3 @@ from .networks import (
     variant,
 )
 from .runners import RUNNERS, KerasRunner, LiteRTRunner, has_gpu, pooled_in_batches
-
-__all__ = [
-    "IMAGENET_MEAN",
-    "IMAGENET_STD",
-    "RUNNERS",
-    "VARIANTS",
-    "Backbone",
-    "KerasRunner",
-    "LiteRTRunner",
-    "builtin",
-    "convert",
-    "describe_weights",
-    "has_gpu",
-    "in_order",
-    "level_outputs",
-    "load_backbone",
-    "pooled_in_batches",
-    "variant",
-]

@@ -16,23 +16,6 @@ _LAZY = {
     "synthetic": "",
 }
 
-__all__ = [
-    "GOOD",
-    "IMAGE_SUFFIXES",
-    "PASTES",
-    "Dataset",
-    "Samples",
-    "categories",
-    "fetch",
-    "fetch_mvtec",
-    "list_images",
-    "load_mvtec",
-    "load_synthetic",
-    "mvtec",
-    "read_mask",
-    "synthetic",
-]
-
 
 def __getattr__(name: str):
     """Import what draws or downloads images at its first use."""

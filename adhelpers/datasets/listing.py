@@ -73,16 +73,12 @@ def list_images(sources: Sequence[str | Path], kind: str = GOOD) -> tuple[Sample
     """
     found, others = set(), Counter()
     for source in map(str, sources):
-        files = [Path(source)] if Path(source).exists() else sorted(map(Path, glob.glob(source)))
-        if not files:
-            raise UserError(f"{source}: there is no such file or folder; name one with images")
-        for file in files:
-            if not file.is_dir():
-                found.add(file)
-                continue
-            below = files_below(file)
-            found |= {path for path in below if is_image(path)}
-            others.update(path.suffix or path.name for path in below if not is_image(path))
+        try:
+            below, files = _files_of(source)
+        except OSError as error:  # a folder that may not be read, a name that is too long
+            raise UserError(f"{error.filename}: {error.strerror}; cannot be listed") from error
+        found |= {*files, *filter(is_image, below)}
+        others.update(path.suffix or path.name for path in below if not is_image(path))
     if not found:
         names = ", ".join(map(str, sources))
         raise UserError(f"no images in {names}; expected files like {', '.join(IMAGE_SUFFIXES)}")
@@ -90,3 +86,12 @@ def list_images(sources: Sequence[str | Path], kind: str = GOOD) -> tuple[Sample
     samples = Samples(paths, [kind] * len(paths), [None] * len(paths), "train")
     words = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
     return samples, f"left out, as no images by their names: {words}" if words else ""
+
+
+def _files_of(source: str) -> tuple[list[Path], list[Path]]:
+    """Return the files below the folders that a source names, and the files that it names."""
+    named = [Path(source)] if Path(source).exists() else sorted(map(Path, glob.glob(source)))
+    if not named:
+        raise UserError(f"{source}: there is no such file or folder; name one with images")
+    below = [path for folder in named if folder.is_dir() for path in files_below(folder)]
+    return below, [path for path in named if not path.is_dir()]

@@ -1,16 +1,13 @@
 """Unpack an archive of categories that need not be trusted."""
 
-import gzip
-import lzma
+import errno
 import shutil
 import stat
 import sys
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
@@ -22,30 +19,11 @@ from ..ground import UserError
 #: More than this is not a data set but a mistake or an attack. MVTec AD has 6,612 images, 5 GB.
 MAX_BYTES = 100 * 10**9
 MAX_ENTRIES = 200_000
+MAX_NAME = 255  # characters, folders included: it bounds the depth, too
+MAX_HEADER = 1 << 20  # bytes of a tar's header of one entry: tarfile reads all of it into memory
 
-#: A category is a folder that holds one of these.
+#: A category is a folder, at the top or below one, that holds one of these.
 _SPLITS = ("train", "test", "ground_truth")
-
-_DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    lzma.LZMAError,
-    zlib.error,
-    EOFError,
-    NotImplementedError,  # a compression that zipfile does not know
-)
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One entry of an archive of any format. `is_plain`: a regular, unencrypted file."""
-
-    name: str
-    size: int
-    is_folder: bool
-    is_plain: bool
-    open: Callable[[], BinaryIO]
 
 
 def unpack(
@@ -85,12 +63,24 @@ def unpack(
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=target) as folder:
         try:
             held = _write_files(archive, target, Path(folder), categories)
-        except _DAMAGED as error:
+        except UserError:
+            raise
+        except Exception as error:  # damage raises zlib.error, IndexError, RecursionError, ...
+            if getattr(error, "errno", None) not in (None, errno.EINVAL):  # a seek to before 0
+                raise  # the system's: the disk is full, say
+            reason = str(error).partition(":\n")[0]  # tarfile goes on with a line for each format
             raise UserError(
-                f"{archive} is damaged, incomplete or not a .tar, .tar.gz, .tar.xz or .zip "
-                f"({error}): fetch it again"
+                f"{archive} is damaged, incomplete, encrypted or not a .tar, .tar.gz, .tar.xz or "
+                f".zip ({type(error).__name__}: {reason}): fetch it again"
             ) from error
-        _check_held(archive, held, categories)
+        if not held:
+            raise UserError(
+                f"{archive} holds no category: expected files like CATEGORY/train/good/000.png"
+            )
+        if missing := sorted(set(categories or ()) - held.keys()):
+            raise UserError(
+                f"{archive} holds no {', '.join(missing)}: choose among {', '.join(sorted(held))}"
+            )
         unpacked = []
         for name in sorted(categories or held):
             if (target / name).exists():
@@ -109,109 +99,100 @@ def _write_files(
     Returns the path in the archive of each category that it holds, wanted or not.
     """
     held = {}
-    room = shutil.disk_usage(folder).free
+    room = min(MAX_BYTES, shutil.disk_usage(folder).free)
     written = 0
-    for count, entry in enumerate(tqdm(_entries(archive), unit=" files", disable=None)):
-        parts = _safe_parts(archive, entry)
+    entries = tqdm(_entries(archive), unit=" files", disable=None)
+    for count, (entry, open_entry) in enumerate(entries):
         if count >= MAX_ENTRIES:
             raise UserError(f"{archive} holds too many files for a data set: is it the right one?")
-        if entry.is_folder:
+        parts = _safe_parts(archive, entry)
+        if entry.isdir():
             continue  # made with the first file in it
-        if path := _category_path(parts):
-            name = path[-1]
+        depth = next((depth for depth, part in enumerate(parts[1:3], 1) if part in _SPLITS), 0)
+        if depth:
+            name, path = parts[depth - 1], parts[:depth]
             if held.setdefault(name, path) != path:
                 raise _refusal(archive, entry, "of a category that it holds elsewhere, too")
             if (categories and name not in categories) or (target / name).exists():
                 continue
         written += entry.size
-        if written > min(room, MAX_BYTES):
+        if written > room:
             raise UserError(
-                f"{archive} unpacks to more than {min(room, MAX_BYTES)} bytes, all that the disk "
-                f"of {target} has free or a data set needs: make room, name fewer categories, or "
-                "choose a folder on another disk"
+                f"{archive} unpacks to more than {room} bytes, all that the disk of {target} has "
+                "free or a data set needs: make room, name fewer categories, or choose a folder "
+                "on another disk"
             )
-        _write(archive, entry, folder.joinpath(*parts))
+        path = folder.joinpath(*parts)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("xb")  # ZipFile.extract and TarFile.extract overwrite
+        except (FileExistsError, NotADirectoryError) as error:
+            raise _refusal(archive, entry, "which is in it twice") from error
+        with file, open_entry() as source:
+            shutil.copyfileobj(source, file)
     return held
 
 
-def _write(archive: Path, entry: _Entry, path: Path) -> None:
-    """Write one file, which must be new."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("xb")
-    except (FileExistsError, NotADirectoryError) as error:
-        raise _refusal(archive, entry, "which is in it twice") from error
-    with file, entry.open() as source:
-        shutil.copyfileobj(source, file)
-
-
-def _safe_parts(archive: Path, entry: _Entry) -> tuple[str, ...]:
+def _safe_parts(archive: Path, entry: tarfile.TarInfo) -> tuple[str, ...]:
     """Return the parts of the entry's name, or refuse it.
 
-    Windows reads more characters as separators and drives than other systems: a name that is safe
-    there is safe everywhere.
+    `tarfile.data_filter` and `ZipFile.extract` are weaker: one accepts links, the other drops "..",
+    both turn "/a" into "a" without a word, and judge by the system they run on. Windows reads more
+    characters as separators and drives than others: a name that is safe there is safe everywhere.
     """
     path = PureWindowsPath(entry.name)
     if path.anchor or "\0" in entry.name or not all(part.strip(". ") for part in path.parts):
         raise _refusal(archive, entry, "a name that leads out of its folder")
-    if not (entry.is_folder or entry.is_plain):
+    if len(entry.name) > MAX_NAME:
+        raise _refusal(archive, entry, "a name too long or too deep for a data set")
+    if not entry.isdir() and (not entry.isreg() or entry.size < 0):
         raise _refusal(archive, entry, "which is neither a plain file nor a folder")
-    if entry.size < 0 or not (path.parts or entry.is_folder):
-        raise _refusal(archive, entry, "which makes no sense")
     return path.parts
 
 
-def _refusal(archive: Path, entry: _Entry, reason: str) -> UserError:
+def _refusal(archive: Path, entry: tarfile.TarInfo, reason: str) -> UserError:
     """Return the error that an entry is refused with."""
     return UserError(
-        f"{archive} holds {entry.name!r}, {reason}: nothing was unpacked; use another archive"
+        f"{archive} holds {entry.name!r:.200}, {reason}: nothing was unpacked; use another archive"
     )
 
 
-def _category_path(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the path of the category that an entry belongs to: the folder that holds a split.
+def _entries(archive: Path) -> Iterator[tuple[tarfile.TarInfo, Callable[[], BinaryIO]]]:
+    """Go through an archive: each entry, described as tarfile does, and what opens it."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as zipped:
+            for member in zipped.infolist():
+                entry = tarfile.TarInfo(member.filename)
+                entry.size = member.file_size
+                if member.is_dir():
+                    entry.type = tarfile.DIRTYPE
+                elif stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+                    entry.type = tarfile.SYMTYPE  # ZipFile would write where it leads to as a file
+                yield entry, partial(zipped.open, member)
+        return
+    with tarfile.open(archive, tarinfo=_Header) as tar:
+        while entry := tar.next():
+            yield entry, partial(tar.extractfile, entry)
+            tar.members.clear()  # or all headers stay in memory
+        while block := tar.fileobj.read(1 << 20):  # to the end, where gzip and xz check a sum
+            if block.strip(b"\0"):
+                raise tarfile.ReadError("something follows its end")
 
-    >>> _category_path(("mvtec", "bottle", "train", "good", "000.png"))
-    ('mvtec', 'bottle')
-    >>> _category_path(("bottle", "license.txt"))
-    ()
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar that must be sound and small.
+
+    After the first one, tarfile takes anything that is no header for the end of the archive.
     """
-    for depth in (1, 2):
-        if len(parts) > depth and parts[depth] in _SPLITS:
-            return parts[:depth]
-    return ()
 
-
-def _check_held(archive: Path, held: Collection[str], categories: Collection[str] | None) -> None:
-    """Raise a UserError if the archive lacks what is asked for."""
-    if not held:
-        raise UserError(
-            f"{archive} holds no category: expected files like CATEGORY/train/good/000.png"
-        )
-    missing = sorted(set(categories or ()) - set(held))
-    if missing:
-        raise UserError(
-            f"{archive} holds no {', '.join(missing)}: choose among {', '.join(sorted(held))}"
-        )
-
-
-def _entries(archive: Path) -> Iterator[_Entry]:
-    """Go through an archive of any format, entry by entry."""
-    return _zip_entries(archive) if zipfile.is_zipfile(archive) else _tar_entries(archive)
-
-
-def _tar_entries(archive: Path) -> Iterator[_Entry]:
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            open_member = partial(tar.extractfile, member)
-            yield _Entry(member.name, member.size, member.isdir(), member.isreg(), open_member)
-
-
-def _zip_entries(archive: Path) -> Iterator[_Entry]:
-    with zipfile.ZipFile(archive) as zipped:
-        for member in zipped.infolist():
-            kind = stat.S_IFMT(member.external_attr >> 16)  # 0: not written by a Unix system
-            encrypted = member.flag_bits & 1
-            plain = kind in (0, stat.S_IFREG) and not encrypted
-            open_member = partial(zipped.open, member)
-            yield _Entry(member.filename, member.file_size, member.is_dir(), plain, open_member)
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:  # zeros: the end
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from error
+        if not header.isreg() and header.size > MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {header.size} bytes")
+        return header

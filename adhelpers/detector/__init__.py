@@ -3,5 +3,3 @@
 from .combination import COMBINATIONS
 from .mahalanobis import MahalanobisDetector
 from .thresholds import THRESHOLDS
-
-__all__ = ["COMBINATIONS", "THRESHOLDS", "MahalanobisDetector"]

@@ -179,12 +179,10 @@ class Explainer:
         if not len(images):
             raise UserError("there are no images to explain: give at least one")
         starts = range(0, len(images), self.batch_size)
-        bar = tqdm(total=len(images), desc="explain", unit="image", disable=None)
-        parts = []
-        with bar:
-            for batch in (images[start : start + self.batch_size] for start in starts):
-                parts.append(self.level_maps(batch))
-                bar.update(len(batch))
+        parts = [
+            self.level_maps(images[start : start + self.batch_size])
+            for start in tqdm(starts, desc="explain", unit="batch", disable=None)
+        ]
         return {name: np.concatenate([part[name] for part in parts]) for name in self.gaussians}
 
 

@@ -1,6 +1,44 @@
-"""The whole detector as one TFLite model."""
+"""The whole detector as one TFLite model, and many images scored by it."""
 
-from .detector_graph import TOLERANCE, build, check, describe
-from .graph import Graph, take_bytes
+from importlib import import_module
 
-__all__ = ["TOLERANCE", "Graph", "build", "check", "describe", "take_bytes"]
+#: What is imported at its first use, by the module that it is in: who scores needs nothing of
+#: what writes a model.
+_LAZY = {
+    "TOLERANCE": "detector_graph",
+    "Graph": "graph",
+    "Row": "scoring",
+    "Scorer": "scoring",
+    "build": "detector_graph",
+    "cells": "scoring",
+    "check": "detector_graph",
+    "check_table": "scoring",
+    "columns": "scoring",
+    "describe": "detector_graph",
+    "score_files": "scoring",
+    "take_bytes": "graph",
+    "write_table": "scoring",
+}
+
+__all__ = [
+    "TOLERANCE",
+    "Graph",
+    "Row",
+    "Scorer",
+    "build",
+    "cells",
+    "check",
+    "check_table",
+    "columns",
+    "describe",
+    "score_files",
+    "take_bytes",
+    "write_table",
+]
+
+
+def __getattr__(name: str):
+    """Import what is asked for at its first use."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -5,17 +5,3 @@ from .extractor import ENGINES, Extractor
 from .feature_set import FeatureSet, joined
 from .model_cache import cache_folder, choose_calibration
 from .origin import Origin, differing_fields
-
-__all__ = [
-    "ENGINES",
-    "Extractor",
-    "FeatureSet",
-    "Origin",
-    "cache_folder",
-    "choose_calibration",
-    "differing_fields",
-    "extract_copies",
-    "extract_variants",
-    "extract_with_copies",
-    "joined",
-]

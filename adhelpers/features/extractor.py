@@ -201,17 +201,7 @@ class Extractor:
         return FeatureSet.from_arrays(levels, labels, self.origin)
 
     def pooled(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Run the network on a batch and average every feature map over its positions.
-
-        Parameters
-        ----------
-        images : ndarray of uint8 or float32, shape (N, S, S, 3)
-            RGB, 0-255.
-
-        Returns
-        -------
-        features : dict of str to ndarray of float32, shape (N, D_l)
-        """
+        """Run the network on one batch and average every map: arrays, (N, D_l), and no origin."""
         return self._runner.pooled(images)
 
     def milliseconds(self, repeats: int = 20) -> float:

@@ -5,20 +5,3 @@ from .distance import AxisGaussian, DenseGaussian, Gaussian
 from .fitting import MIN_IMAGES, fit_gaussian, fit_moments
 from .held_out import enough, fit_and_hold_out, folds, rows_of_groups
 from .moments import Moments
-
-__all__ = [
-    "METHODS",
-    "MIN_IMAGES",
-    "REDUCTIONS",
-    "AxisGaussian",
-    "Covariance",
-    "DenseGaussian",
-    "Gaussian",
-    "Moments",
-    "enough",
-    "fit_and_hold_out",
-    "fit_gaussian",
-    "fit_moments",
-    "folds",
-    "rows_of_groups",
-]

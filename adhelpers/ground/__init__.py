@@ -13,23 +13,3 @@ from .files import (
 )
 from .parallel import available_cores, linear_algebra_threads, ordered_map
 from .startup import load_keras, quiet_stderr, silence
-
-__all__ = [
-    "UserError",
-    "available_cores",
-    "check_choice",
-    "check_probability",
-    "check_writable",
-    "check_writable_file",
-    "chosen",
-    "linear_algebra_threads",
-    "load_keras",
-    "ordered_map",
-    "quiet_stderr",
-    "reading",
-    "silence",
-    "write_bytes",
-    "write_rows",
-    "write_text",
-    "written_whole",
-]

@@ -4,19 +4,3 @@ from .augmentation import USUAL, Augmentation
 from .protocols import PROTOCOLS, output_size, resize, seen_window, to_square
 from .reading import Picture, decode, read, read_picture, stream
 from .resampling import resampled
-
-__all__ = [
-    "PROTOCOLS",
-    "USUAL",
-    "Augmentation",
-    "Picture",
-    "decode",
-    "output_size",
-    "read",
-    "read_picture",
-    "resampled",
-    "resize",
-    "seen_window",
-    "stream",
-    "to_square",
-]

@@ -2,5 +2,3 @@
 
 from .clipping import clipped_shares
 from .precisions import PRECISIONS, check_calibration, quantize
-
-__all__ = ["PRECISIONS", "check_calibration", "clipped_shares", "quantize"]

@@ -2,5 +2,3 @@
 
 from .cross_validation import ALL_LEVELS, Area, cross_validate
 from .tables import AreaCell, RateCell
-
-__all__ = ["ALL_LEVELS", "Area", "AreaCell", "RateCell", "cross_validate"]

@@ -8,21 +8,6 @@ from .maps import scales
 from .pictures import gallery, outlined
 from .quantization import decisions, operators, sorted_curves
 
-__all__ = [
-    "bars",
-    "decisions",
-    "ellipses",
-    "gallery",
-    "images_of",
-    "operators",
-    "outlined",
-    "scales",
-    "scatters",
-    "sorted_curves",
-    "spectra",
-    "strips",
-]
-
 
 def images_of(data: str | Path, category: str) -> Dataset:
     """List the images of a category, for a notebook.

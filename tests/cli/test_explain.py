@@ -79,6 +79,22 @@ def test_named_images_alone(root, tmp_path, capsys):
     assert capsys.readouterr().out.count("score") == 2
 
 
+def test_a_detector_that_run_wrote_explains_as_one_fitted_anew(root, tmp_path, capsys):
+    assert call("run", root, tmp_path / "r", "--no_quantize", "--levels", "4", "5") == 0
+    (saved,) = (tmp_path / "r/models").glob("detector_plate_*.npz")
+    assert call("explain", root, tmp_path / "one", "--detector", str(saved)) == 0
+    assert call("explain", root, tmp_path / "two", "--levels", "level_4", "level_5") == 0
+    name = "pixel_scores_plate_efficientnet-b0.csv"
+    assert (tmp_path / "one" / name).read_text() == (tmp_path / "two" / name).read_text()
+    (row,) = json.loads((tmp_path / "one/pixel_summary.json").read_text())
+    assert row["detector"].startswith("ledoit-wolf, sum of level_4, level_5")
+    assert not (tmp_path / "one/feats").exists()
+    capsys.readouterr()
+    arguments = ["--detector", str(saved), "--covariance", "oas"]
+    assert call("explain", root, tmp_path / "three", *arguments) == 2
+    assert_one_line(capsys, "--detector has parameters of its own")
+
+
 def test_a_folder_without_masks_says_so_or_draws_the_highest_scores(small_root, tmp_path, capsys):
     assert call("explain", small_root, tmp_path / "r") == 2
     assert_one_line(capsys, "3 of 3 anomalous test images have no mask", "--skip_missing_masks")
@@ -110,6 +126,9 @@ def test_a_mask_of_another_size_is_said_before_the_work(root, tmp_path, capsys):
     ("arguments", "words"),
     [
         (["--image", "nowhere.png"], ["nowhere.png", "cannot be read"]),
+        (["--detector", "nowhere.npz"], ["nowhere.npz", "no such file"]),
+        (["--combination", "z-score"], ["z-score", "combination='sum'"]),
+        (["--levels", "x"], ["unknown level", "'x'", "level_1"]),
         (["--examples", "0"], ["--examples must be at least 1"]),
         (["--augment", "colour"], ["unknown augmentation 'colour'"]),
         (["--augment", "auto", "flips"], ["auto alone"]),

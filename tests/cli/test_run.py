@@ -15,7 +15,9 @@ from pictures import draw_image, write_category, write_image
 
 import adhelpers as ad
 from adhelpers.cli import main
+from adhelpers.cli import run as run_command
 from adhelpers.features import model_cache
+from adhelpers.study import ALL_LEVELS, tables
 
 SCRIPT = Path(__file__).parents[2] / "mahalanobis_anomaly_detection.py"
 
@@ -129,6 +131,62 @@ def test_precisions_beside_the_full_network(small_root, tmp_path, capsys):
     assert "extracted again" not in "".join(capsys.readouterr())
 
 
+def test_the_choice_of_the_detector_stands_in_what_is_written(small_root, tmp_path, capsys):
+    words = "--levels 3 level_5 --covariance empirical --ridge 0.01 --combination z-score"
+    more = "--threshold held-out --quantile 0.9 --reduction pca --variance_share 0.95"
+    assert run(small_root, tmp_path / "r", *words.split(), *more.split()) == 0
+    expected = (
+        "empirical, ridge 0.01, pca 0.95, z-score of level_3, level_5; threshold: held-out at 0.9"
+    )
+    assert expected in capsys.readouterr().out
+    (row,) = json.loads((tmp_path / "r/summary.json").read_text())
+    assert row["detector"] == expected
+    assert list(row["level_auroc"]) == ["level_3", "level_5"]
+    name = "plate_efficientnet-b0_keras_float32"
+    detector = ad.MahalanobisDetector.load(tmp_path / f"r/models/detector_{name}.npz")
+    assert detector.words == expected
+    with (tmp_path / f"r/distances_{name}.csv").open() as file:
+        table = list(csv.DictReader(file))
+    test = ad.FeatureSet.load(feats(tmp_path / "r", "test"))
+    assert [float(line["score"]) for line in table] == detector.anomaly_score(test).tolist()
+
+
+def test_runs_with_other_choices_leave_each_others_features_alone(small_root, tmp_path, capsys):
+    assert run(small_root, tmp_path / "r") == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "r/feats").iterdir()}
+    assert run(small_root, tmp_path / "r", "--protocol", "crop", "--engine", "tflite") == 0
+    assert run(small_root, tmp_path / "r", "--seed", "1", "--engine", "tflite") == 0
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "r/feats").iterdir()}
+    assert len(after) == 3 * len(before) == 12
+    assert before.items() <= after.items()
+    assert "extracted again" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        ("levels", tables.DISTANCES),
+        ("reductions", tables.REDUCTIONS),
+        ("combinations", tables.COMBINATIONS),
+    ],
+)
+def test_run_and_table_agree(small_root, tmp_path, monkeypatch, table, rows):
+    """Whatever row of a table `run` can make has the same area in both."""
+    for name in ("_draw_category", "_draw_all"):
+        monkeypatch.setattr(run_command, name, lambda *_: None)
+    common = ["--data_path", str(small_root), "--save_path", str(tmp_path), "--weights", "none"]
+    assert main(["table", table, *common, "--folds", "0"]) == 0
+    with (tmp_path / f"tables/table_{table}_efficientnet-b0.csv").open() as file:
+        cells = [line for line in csv.DictReader(file) if line["column"] == ALL_LEVELS]
+    areas = {cell["row"]: float(cell["auroc"]) for cell in cells}
+    assert set(areas) == set(rows)
+    for row, parameters in rows.items():
+        words = [str(word) for name, value in parameters.items() for word in (f"--{name}", value)]
+        assert run(small_root, tmp_path, *words) == 0
+        (result,) = json.loads((tmp_path / "summary.json").read_text())
+        assert result["image_auroc"] == areas[row], row
+
+
 def test_without_features_none_are_kept(small_root, tmp_path):
     assert run(small_root, tmp_path / "result", "--no_save_feat") == 0
     assert not (tmp_path / "result/feats").exists()
@@ -239,6 +297,9 @@ def test_a_features_file_cut_in_half(small_root, tmp_path, capsys):
         (["--seed", "-1"], ["'-1' is no whole number from 0 on"]),
         (["--n_calibration", "0"], ["'0' is no whole number from 1 on"]),
         (["--colour"], ["--colour"]),
+        (["--levels", "10"], ["unknown level of efficientnet-b0 'level_10'", "level_9"]),
+        (["--covariance", "full"], ["full", "ledoit-wolf"]),
+        (["--threshold", "chi-square", "--covariance", "identity"], ["the chi-square law"]),
     ],
 )
 def test_unknown_values_name_the_valid_ones(small_root, tmp_path, capsys, arguments, words):
@@ -273,6 +334,14 @@ def test_every_option_has_a_help_text(capsys):
         "input_type",
         "engine",
         "skip_bad_images",
+        "levels",
+        "covariance",
+        "ridge",
+        "reduction",
+        "variance_share",
+        "combination",
+        "threshold",
+        "quantile",
     ):
         assert f"--{option}" in text
     assert text.count("default") >= 10

@@ -171,3 +171,19 @@ def test_bad_arguments():
         ad.Extractor(weights="none", batch_size=0)
     with pytest.raises(UserError, match="unknown model 'b0'"):
         ad.Extractor("b0", weights="none")
+
+
+def test_images_in_memory_have_the_features_of_their_files(untrained, samples):
+    pixels = [picture.pixels for picture in images.stream(samples.paths, 224)]
+    found, expected = untrained.of_pixels(pixels, samples.labels), untrained(samples)
+    assert found.origin == expected.origin
+    assert found.labels.tolist() == expected.labels.tolist()
+    for name, rows in expected.levels.items():
+        np.testing.assert_allclose(found.levels[name], rows, rtol=1e-4, atol=1e-6)
+    assert len(untrained.of_pixels(np.empty((0, 224, 224, 3), np.uint8))) == 0
+
+
+@pytest.mark.parametrize("shape", [(2, 64, 64, 3), (224, 224, 3), (1, 224, 224, 1)])
+def test_images_in_memory_of_another_shape_are_refused(untrained, shape):
+    with pytest.raises(UserError, match=r"expected \(N, 224, 224, 3\): .* images.to_square"):
+        untrained.of_pixels(np.zeros(shape, np.uint8))

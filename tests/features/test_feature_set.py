@@ -116,3 +116,17 @@ def test_an_origin_of_another_form_is_refused(change):
         Origin.from_record(record | change)
     with pytest.raises(UserError, match="origin"):
         Origin.from_record([record])
+
+
+def test_files_are_called_after_all_that_features_come_from():
+    one = origin(weights="built-in (SHA-256 1a2b3c)", calibration="4d5e6f", precision="int8")
+    assert one.slug == "efficientnet-b0_built-in-SHA-256-1a2b3c_square64_tflite_int8_4d5e6f"
+    fields = {
+        "weights": "none",
+        "protocol": "crop",
+        "engine": "keras",
+        "precision": "int8",
+        "input_size": 96,
+    }
+    slugs = {origin(**{name: value}).slug for name, value in fields.items()}
+    assert len(slugs | {origin(backbone="efficientnet-b4").slug}) == len(fields) + 1

@@ -15,8 +15,6 @@ from numbers import Real
 
 import numpy as np
 
-__all__ = ["NotTriedYet", "Question", "compare", "stop_at_untried"]
-
 _NOT_TRIED = "Not tried yet: put your answer in place of the three dots. A hint: .hint()"
 _stops_at_untried = False
 

@@ -1,0 +1,128 @@
+"""Score images with a detector in one .tflite file, on all cores.
+
+A row per image, in CSV: its path, score, threshold, decision (normal, or ANOMALY), the distance at
+each level, and the error if it could not be scored. The detector is one that adhelpers fit or
+export wrote; it needs no TensorFlow. With -o, a run that was stopped goes on from the rows in a
+.partial file beside the output when the same command is given again. An image is taken for the
+same if its path, its size and its time of change are.
+"""
+
+import argparse
+import csv
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..datasets import list_images
+from ..export import Row, Scorer, cells, check_table, columns, write_table
+from ..ground import UserError, available_cores
+
+_STDIN = "-"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to its parser."""
+    add = parser.add_argument
+    add("detector", type=Path, metavar="DETECTOR", help="the .tflite file")
+    add(
+        "images",
+        nargs="+",
+        metavar="IMAGES",
+        help=f"folders, patterns or files; {_STDIN} for a list of files on stdin, one a line",
+    )
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="a .csv or .parquet file to write (default: CSV on stdout)",
+    )
+    add(
+        "--threshold",
+        type=float,
+        default=argparse.SUPPRESS,
+        metavar="T",
+        help="scores above it are anomalous (default: the detector's own)",
+    )
+    add(
+        "--threads",
+        type=int,
+        default=available_cores(),
+        metavar="N",
+        help="how many images are under way at once",
+    )
+
+
+def execute(options: argparse.Namespace) -> None:
+    """Score the images, as the options say."""
+    output: Path | None = vars(options).get("output")
+    if output:
+        check_table(output)
+    paths = _paths(options.images)
+    scorer = Scorer(options.detector, options.threads, vars(options).get("threshold"))
+    if scorer.threshold is None:
+        print("no threshold, so nothing is decided; give one with --threshold", file=sys.stderr)
+    partial = output and output.with_name(f"{output.name}.partial")
+    counts: Counter = Counter()
+    rows = _counted(_with_bar(scorer.rows(paths, partial), len(paths), output), counts)
+    if output:
+        write_table(output, scorer.levels, rows)
+        with suppress(OSError):  # another run may have it open, or have removed it
+            partial.unlink()
+        print(f"{output}: {', '.join(f'{n} {what}' for what, n in sorted(counts.items()))}")
+    else:
+        _print(scorer.levels, rows)
+    if failed := counts["error"]:
+        raise UserError(
+            f"{failed} of {len(paths)} images could not be scored; the column error says why"
+        )
+
+
+def _paths(sources: Sequence[str]) -> list[Path]:
+    """Return the images' paths: sorted, and after them those of stdin in their order."""
+    paths, named = [], [source for source in sources if source != _STDIN]
+    if named:
+        samples, left_out = list_images(named)
+        paths += samples.paths
+        if left_out:
+            print(left_out, file=sys.stderr)
+    if _STDIN in sources:
+        sys.stdin.reconfigure(errors="surrogateescape")  # a name may be any bytes
+        paths += [Path(line.rstrip("\r\n")) for line in sys.stdin if line.strip()]
+    if not paths:
+        raise UserError("no images: stdin is empty; it should have a path on each line")
+    return paths
+
+
+def _with_bar(rows: Iterator[Row], total: int, output: Path | None) -> Iterator[Row]:
+    """Show how far the work is, on a terminal, unless that shows the rows themselves."""
+    hidden = None if output or not sys.stdout.isatty() else True
+    return tqdm(rows, total=total, desc="score", unit="image", disable=hidden)
+
+
+def _counted(rows: Iterable[Row], counts: Counter) -> Iterator[Row]:
+    """Pass rows on, and count what they say."""
+    for row in rows:
+        counts["error" if row.error else row.decision or "without a threshold"] += 1
+        yield row
+
+
+def _print(levels: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write rows to stdout, each as soon as it is there."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # a name may not fit the terminal
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    try:
+        table.writerow(columns(levels))
+        for row in rows:
+            table.writerow(cells(row, levels))
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to write
+        if not isinstance(error, BrokenPipeError):  # whoever read the output has had enough
+            raise UserError(f"stdout: cannot be written ({error.strerror})") from error
