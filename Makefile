@@ -21,8 +21,8 @@ run: $(READY)  ## the main job on the embedded data set; results in result/
 test: $(READY)  ## the tests
 	$(BIN)/python -m pytest
 
-test-notebooks-full: $(READY)  ## run the notebooks and compare every text output
-	$(BIN)/python -m tools.notebooks.gate
+test-notebooks-full: $(READY)  ## run the notebooks as several processors do; compare every text output
+	$(BIN)/python -m tools.notebooks.gate --as all
 
 lint: $(READY)  ## ruff: lint and format; the order of the rooms; the form of the notebooks
 	$(BIN)/ruff check .

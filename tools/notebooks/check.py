@@ -176,7 +176,7 @@ def _exercises(notebook: Notebook, name: str) -> Iterator[str]:
     for number, cell in enumerate(asked, start=1):
         parts = derived.exercise_parts(cell)
         if not parts:
-            yield f"exercise {number} asks no question of adhelpers.exercises"
+            yield f"exercise {number} asks no question of adhelpers.teaching.exercises"
         elif not re.search(rf"^{parts[0].answer} = \.\.\.", cell.source, re.MULTILINE):
             yield f"exercise {number} does not leave `{parts[0].answer} = ...` open"
     solved = [c for c in layout.tagged(notebook, layout.SOLUTION) if c.cell_type == "code"]

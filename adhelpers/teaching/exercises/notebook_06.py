@@ -37,8 +37,8 @@ q2 = Question(
 )
 q3 = Question(
     _lazy,
-    hints="np.broadcast_to(scores[:, None, None], masks.pixels.shape) repeats the scores.",
+    hints="np.broadcast_to(scores[:, None, None], masks.shape) repeats the scores.",
     answer="lazy",
-    solution_code="lazy = np.broadcast_to(scores[:, None, None], masks.pixels.shape)",
+    solution_code="lazy = np.broadcast_to(scores[:, None, None], masks.shape)",
     praise="It says which image, and nothing about where.",
 )
