@@ -1,7 +1,7 @@
 """The parts of a notebook that are made from something else, so that they cannot drift.
 
-Solution cells come from `adhelpers.teaching.exercises`, the install cell and the badges from the project's
-address, and the line about time from the notebook's length and its last measured run.
+Solution cells come from `adhelpers.teaching.exercises`, the install cell and the badges from the
+project's address, and the line about time from the notebook's length and its last measured run.
 """
 
 import math

@@ -17,7 +17,6 @@ from pathlib import Path
 from . import layout
 from .run import CELL_TIMEOUT
 
-
 #: As which processors notebooks and tests can be run, by environment variables: the kernels that
 #: OpenBLAS chooses, those of NumPy that are left out, and the threads. What a variable names that
 #: this machine lacks changes nothing.
