@@ -10,31 +10,15 @@ _LAZY = {
     "Row": "scoring",
     "Scorer": "scoring",
     "build": "detector_graph",
-    "cells": "scoring",
+    "cells": "score_table",
     "check": "detector_graph",
-    "check_table": "scoring",
-    "columns": "scoring",
+    "check_table": "score_table",
+    "columns": "score_table",
     "describe": "detector_graph",
     "score_files": "scoring",
     "take_bytes": "graph",
-    "write_table": "scoring",
+    "write_table": "score_table",
 }
-
-__all__ = [
-    "TOLERANCE",
-    "Graph",
-    "Row",
-    "Scorer",
-    "build",
-    "cells",
-    "check",
-    "check_table",
-    "columns",
-    "describe",
-    "score_files",
-    "take_bytes",
-    "write_table",
-]
 
 
 def __getattr__(name: str):
