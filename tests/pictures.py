@@ -34,3 +34,11 @@ def write_category(folder: Path, n_train: int = 6, n_good: int = 3, n_bad: int =
     for i in range(n_bad):
         write_image(folder / "test" / "spot" / f"{i:03d}.png", draw_image(200 + i, anomalous=True))
     return folder
+
+
+def write_mixed_folder(folder: Path, names: tuple[str, str] = ("a.png", "more/b.JPG")) -> Path:
+    """Write a normal image, an anomalous one in a folder below, and a file that is no image."""
+    write_image(folder / names[0], draw_image(100))
+    write_image(folder / names[1], draw_image(200, anomalous=True))
+    (folder / "notes.txt").write_text("no image")
+    return folder

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import small_backbone
 from origins import origin
-from pictures import draw_image, write_image
+from pictures import draw_image, write_image, write_mixed_folder
 
 import adhelpers as ad
 from adhelpers import backbones, edge, export, images
@@ -45,12 +45,7 @@ def model(network, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def pictures(tmp_path) -> Path:
-    """A folder with a normal image, a folder in it with an anomalous one, and no image."""
-    folder = tmp_path / "pictures"
-    write_image(folder / "a.png", draw_image(100))
-    write_image(folder / "more" / "b.JPG", draw_image(200, anomalous=True))
-    (folder / "notes.txt").write_text("no image")
-    return folder
+    return write_mixed_folder(tmp_path / "pictures")
 
 
 def run(capsys, *arguments) -> tuple[int, list[str], str]:

@@ -44,13 +44,8 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
 
 def add_seed_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that all that is random depends on."""
-    parser.add_argument(
-        "--seed",
-        type=whole_number(0),
-        default=0,
-        metavar="N",
-        help="of untrained weights, of the embedded data set, and of what is drawn at random",
-    )
+    words = "of untrained weights, of the embedded data set, and of what is drawn at random"
+    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help=words)
 
 
 def whole_number(least: int) -> Callable[[str], int]:

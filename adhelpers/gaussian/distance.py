@@ -28,12 +28,6 @@ class Gaussian(ABC):
         The weight of the identity in the covariance, from 0 to 1.
     """
 
-    mean: np.ndarray
-    axes: np.ndarray
-    variances: np.ndarray
-    floor: float
-    shrinkage: float
-
     @property
     @abstractmethod
     def dimensions(self) -> int:
@@ -82,18 +76,7 @@ class AxisGaussian(Gaussian):
     Euclidean one has the channels for axes; after a reduction the floor is infinite, as the
     directions that were dropped do not count.
 
-    Parameters
-    ----------
-    mean : ndarray of float64, shape (D,)
-    axes : ndarray of float64, shape (R, D)
-        Orthonormal rows.
-    variances : ndarray of float64, shape (R,)
-        Along the axes; all above 0.
-    floor : float
-        The variance in every direction at right angles to all axes; infinity where these do not
-        count.
-    shrinkage : float
-        The weight of the identity, from 0 to 1.
+    Its parameters are the attributes of `Gaussian`.
     """
 
     mean: np.ndarray

@@ -11,5 +11,6 @@ from .files import (
     write_text,
     written_whole,
 )
+from .lazy import lazy_names
 from .parallel import available_cores, linear_algebra_threads, ordered_map
 from .startup import load_keras, quiet_stderr, silence

@@ -111,17 +111,12 @@ def seen_window(shape: tuple[int, int], size: int, protocol: str) -> Window:
     size : int
         The side of the network's images, in pixels.
     protocol : str
-        A key of `PROTOCOLS`.
+        A key of `PROTOCOLS`; another one is an error, as in `to_square`.
 
     Returns
     -------
     top, left, height, width : float
         In pixels of the image.
-
-    Raises
-    ------
-    UserError
-        If there is no such protocol.
 
     Examples
     --------

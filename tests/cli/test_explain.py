@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from pictures import draw_image, write_category, write_image
+from screens import assert_one_line
 
 import adhelpers as ad
 from adhelpers.cli import main
@@ -36,13 +37,6 @@ def root(small_root):
 def call(command: str, root, result, *more: str) -> int:
     arguments = ["--data_path", str(root), "--save_path", str(result), "--weights", "none"]
     return main([command, *arguments, *more])
-
-
-def assert_one_line(capsys, *words: str) -> None:
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1, error
-    for word in words:
-        assert word in error
 
 
 def test_everything_is_written(root, tmp_path, capsys, untrained):

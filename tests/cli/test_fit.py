@@ -7,6 +7,7 @@ import json
 import pytest
 from networks import small_backbone
 from pictures import draw_image, write_image
+from screens import assert_one_line
 
 import adhelpers as ad
 from adhelpers import backbones, edge
@@ -33,13 +34,6 @@ def photos(tmp_path):
 
 def fit(*arguments) -> int:
     return main(["fit", *map(str, arguments), "--weights", "none"])
-
-
-def assert_one_line(capsys, *words: str) -> None:
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1, error
-    for word in words:
-        assert word in error
 
 
 def test_a_folder_becomes_a_detector_that_scores(photos, tmp_path, capsys):

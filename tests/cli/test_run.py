@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from pictures import draw_image, write_category, write_image
+from screens import assert_one_line
 
 import adhelpers as ad
 from adhelpers.cli import main
@@ -46,13 +47,6 @@ def feats(result: Path, split: str, suffix: str = ".npz") -> Path:
     """Return the features file of a split of the float32 network."""
     (path,) = (result / "feats").glob(f"{split}_plate_efficientnet-b0_*_float32{suffix}")
     return path
-
-
-def assert_one_line(capsys, *words: str) -> None:
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1, error
-    for word in words:
-        assert word in error
 
 
 def test_everything_is_written(small_root, tmp_path, capsys):

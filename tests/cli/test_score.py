@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from origins import origin
-from pictures import draw_image, write_image
+from pictures import draw_image, write_image, write_mixed_folder
 
 import adhelpers as ad
 from adhelpers import backbones, edge, export, images
@@ -59,12 +59,7 @@ def undisturbed(model, many) -> bytes:
 
 @pytest.fixture
 def pictures(tmp_path) -> Path:
-    """A folder with a normal image, a folder in it with an anomalous one, and no image."""
-    folder = tmp_path / "pictures"
-    write_image(folder / "b.png", draw_image(100))
-    write_image(folder / "more" / "a.JPG", draw_image(200, anomalous=True))
-    (folder / "notes.txt").write_text("no image")
-    return folder
+    return write_mixed_folder(tmp_path / "pictures", ("b.png", "more/a.JPG"))
 
 
 def partial_of(path: Path) -> Path:
