@@ -16,6 +16,7 @@ from ..ground import UserError, linear_algebra_threads
 from . import checks, file
 from .base import Detector
 from .fitting import fit_levels, naming
+from .thresholds import THRESHOLDS
 
 _LEVEL = "level_1"  # what the columns of a plain array are called
 
@@ -232,9 +233,9 @@ class MahalanobisDetector(Detector):
         """Raise a UserError if a parameter is unknown or out of range, as `fit` does."""
         self._check_decision()
         lawful = self._covariance().is_mahalanobis and self.combination == "sum"
-        if self.threshold == "chi-square" and not lawful:
+        if self.threshold and THRESHOLDS[self.threshold].of_sums and not lawful:
             raise UserError(
-                "the chi-square law is that of Mahalanobis distances and their sum, not of "
+                f"the {self.threshold} law is that of Mahalanobis distances and their sum, not of "
                 f"covariance={self.covariance!r} with combination={self.combination!r}; take "
                 "threshold='held-out'"
             )

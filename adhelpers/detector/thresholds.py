@@ -203,11 +203,14 @@ class Threshold(NamedTuple):
     holding_out : {"in turn", "for good"} or None
         Which training images are held out for it: each once, by K-fold; a part that is not
         fitted to; or none.
+    of_sums : bool
+        Whether it is that of Mahalanobis distances and of their sum alone.
     """
 
     find: Callable[[Evidence, float], float]
     words: str
     holding_out: str | None
+    of_sums: bool = False
 
 
 #: The kinds of threshold by name.
@@ -223,6 +226,7 @@ THRESHOLDS = {
         ),
         "the law for Gaussian features; of Mahalanobis distances and their sum alone",
         None,
+        of_sums=True,
     ),
     "conformal": Threshold(
         lambda evidence, quantile: conformal(evidence.scores, quantile),

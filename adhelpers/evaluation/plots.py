@@ -169,9 +169,7 @@ def score_histogram(
             colour = palette.get(kind, NORMAL_COLOUR)
             lower.plot(values, np.full(len(values), row), "|", color=colour, markersize=11)
         lower.set_yticks(range(len(others) + 1), ["good", *others])
-        lower.set(
-            xlabel="anomaly score (sum of Mahalanobis distances)", ylim=(len(others) + 0.6, -0.6)
-        )
+        lower.set(xlabel="anomaly score", ylim=(len(others) + 0.6, -0.6))
         lower.grid(axis="y", visible=False)
         upper.set_ylabel("images")
         if threshold is not None:
