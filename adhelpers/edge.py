@@ -319,7 +319,7 @@ def _score_all(options: argparse.Namespace) -> int:
 
 
 def _print(form: str, path: str, score: float, distances: dict, threshold: float | None) -> None:
-    decision = None if threshold is None else "ANOMALY" if score > threshold else "normal"
+    decision = None if threshold is None else "normal" if score <= threshold else "ANOMALY"
     row = {"path": path, "score": score, "threshold": threshold, "decision": decision}
     if form == "json":
         print(json.dumps({**row, "distances": distances}))

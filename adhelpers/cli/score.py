@@ -12,15 +12,16 @@ import csv
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ..datasets import list_images
-from ..export import Row, Scorer, cells, check_table, columns, write_table
-from ..ground import UserError, available_cores
+from ..export import HeatMaps, Row, Scorer, cells, check_table, columns, overlay, write_table
+from ..ground import UserError, available_cores, check_writable, write_bytes
+from ..images import read
 
 _STDIN = "-"
 
@@ -57,6 +58,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how many images are under way at once",
     )
+    add(
+        "--heat_maps",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="DIR",
+        help="a folder for pictures of where each score comes from, one after the other",
+    )
 
 
 def execute(options: argparse.Namespace) -> None:
@@ -68,9 +76,12 @@ def execute(options: argparse.Namespace) -> None:
     scorer = Scorer(options.detector, options.threads, vars(options).get("threshold"))
     if scorer.threshold is None:
         print("no threshold, so nothing is decided; give one with --threshold", file=sys.stderr)
+    draw = _drawer(scorer, options)
     partial = output and output.with_name(f"{output.name}.partial")
     counts: Counter = Counter()
     rows = _counted(_with_bar(scorer.rows(paths, partial), len(paths), output), counts)
+    if draw:
+        rows = _drawn(rows, draw)
     if output:
         write_table(output, scorer.levels, rows)
         with suppress(OSError):  # another run may have it open, or have removed it
@@ -82,6 +93,32 @@ def execute(options: argparse.Namespace) -> None:
         raise UserError(
             f"{failed} of {len(paths)} images could not be scored; the column error says why"
         )
+
+
+def _drawer(scorer: Scorer, options: argparse.Namespace) -> Callable[[int, Row], None] | None:
+    """Return what draws a row's heat map; None where none are asked for."""
+    folder: Path | None = vars(options).get("heat_maps")
+    if folder is None:
+        return None
+    if not (scorer.threshold and scorer.threshold > 0):
+        raise UserError("heat maps need a threshold above 0; give one with --threshold")
+    check_writable(folder)
+    maps = HeatMaps(options.detector.read_bytes())
+
+    def draw(number: int, row: Row) -> None:
+        image = read(row.path)
+        name = f"{number:06}_{Path(row.path).stem[:80]}.png"  # two images may have one name
+        write_bytes(folder / name, overlay(image, maps(image), row.score, scorer.threshold))
+
+    return draw
+
+
+def _drawn(rows: Iterable[Row], draw: Callable[[int, Row], None]) -> Iterator[Row]:
+    """Pass rows on, and draw those that have a score."""
+    for number, row in enumerate(rows, start=1):
+        if not row.error:
+            draw(number, row)
+        yield row
 
 
 def _paths(sources: Sequence[str]) -> list[Path]:

@@ -35,10 +35,16 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Return the files in `folder` and in all folders below it, but for hidden ones, sorted."""
+    """Return the files in `folder` and in all folders below it, but for hidden ones, sorted.
+
+    Links to folders are not followed: one may lead back up.
+    """
     found = []
     for path in visible(folder):
-        found += files_below(path) if path.is_dir() else [path]
+        if not path.is_dir():
+            found.append(path)
+        elif not path.is_symlink():
+            found += files_below(path)
     return found
 
 

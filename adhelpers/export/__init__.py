@@ -12,6 +12,8 @@ __getattr__ = lazy_names(
         "describe": "detector_graph",
         "Graph": "graph",
         "take_bytes": "graph",
+        "HeatMaps": "heat_maps",
+        "overlay": "heat_maps",
         "Row": "scoring",
         "Scorer": "scoring",
         "score_files": "scoring",

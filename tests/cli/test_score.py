@@ -142,6 +142,21 @@ def test_paths_on_stdin_as_they_come(model, pictures, capsys, monkeypatch):
     assert "1 of 4 images" in err
 
 
+def test_heat_maps(model, pictures, tmp_path, capsys):
+    (pictures / "more/b.png").write_bytes((pictures / "b.png").read_bytes())
+    (pictures / "bad.png").write_bytes(b"no image")
+    maps = tmp_path / "maps"
+    code, _, error = score(capsys, model, pictures, "--heat_maps", maps)
+    assert code == 2 and "1 of 4 images" in error
+    assert sorted(path.name for path in maps.iterdir()) == [
+        "000001_b.png",
+        "000003_a.png",
+        "000004_b.png",
+    ]
+    for path in maps.iterdir():
+        assert images.read(path).shape == (64, 64, 3)
+
+
 def test_threshold(model, pictures, capsys):
     for threshold, decision in (("1e9", "normal"), ("-1", "ANOMALY")):
         code, rows, _ = score(capsys, model, pictures, "--threshold", threshold)

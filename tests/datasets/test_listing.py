@@ -35,6 +35,11 @@ def test_patterns_files_and_folders_give_each_image_once(folder):
     assert left_out == "left out, as no images by their names: 1 .txt"
 
 
+def test_a_link_that_leads_back_up_is_not_followed(folder):
+    (folder / "deep/loop").symlink_to(folder)
+    assert len(list_images([folder])[0]) == 4
+
+
 def test_a_file_is_taken_whatever_its_name(tmp_path):
     image = write_image(tmp_path / "x.png", draw_image(0)).rename(tmp_path / "camera[1].raw")
     samples, left_out = list_images([image])
