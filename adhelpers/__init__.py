@@ -34,7 +34,10 @@ _MODULES = {
 _CLASSES = {
     "Covariance": "gaussian",
     "Extractor": "features",
+    "FeatureMaps": "features",
     "FeatureSet": "features",
+    "JointDetector": "detector",
+    "LocalDetector": "detector",
     "MahalanobisDetector": "detector",
     "Origin": "features",
     "UserError": "ground",

@@ -8,6 +8,7 @@ newer, `pip install numpy opencv-python-headless ai-edge-litert`, and run
     find . -name '*.png' | python edge.py detector.tflite -
     python edge.py detector.tflite 0                     # the first camera, until Ctrl-C
     python edge.py detector.tflite --benchmark image.png
+    python edge.py detector.tflite --overlay drawn image.png   # where, if the detector knows
 
 or, in a program, `edge.Detector("detector.tflite").score(rgb_image)`. The command ends with 0; 2
 if something was wrong with the detector or an image (a line each on stderr); 130 after Ctrl-C.
@@ -36,6 +37,7 @@ import numpy as np
 RECORD_NAME = b"ADHELPERS_DETECTOR"
 
 _CROP_RESIZE, _CROP_SIZE = 256, 224
+_OPACITY, _COLOUR = 0.8, (230, 20, 20)
 _SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
 
@@ -66,6 +68,9 @@ class Detector:
         The side of the network's images, in pixels.
     score_type : numpy type
         Of the score in the model.
+    heat_map : ndarray of float32, shape (h, w), or None
+        How far each part of the last image scored is from normal; None if the model has no such
+        output.
 
     Raises
     ------
@@ -113,9 +118,41 @@ class Detector:
     def run(self, pixels: np.ndarray) -> tuple[float, dict[str, float]]:
         """Score an image of the network's size: RGB, uint8, shape (S, S, 3)."""
         outputs = self._invoke(**{self._input: pixels[None].astype(self._image_type, copy=False)})
+        self.heat_map = outputs["heat_map"][0] if "heat_map" in outputs else None
         distances = np.ravel(outputs.get("distances", ())).tolist()
         levels = zip(self.record.get("levels", ()), distances)  # noqa: B905 (newer than 3.8)
         return outputs[self._output].item(), dict(levels)
+
+    def place(self, image: np.ndarray) -> list[int]:
+        """Return where the image just scored is hottest: x and y, in its pixels."""
+        top, left, height, width = self._window(image)
+        rows, columns = self.heat_map.shape
+        row, column = divmod(int(self.heat_map.argmax()), columns)
+        return [
+            int(left + (column + 0.5) * width / columns),
+            int(top + (row + 0.5) * height / rows),
+        ]
+
+    def heat(self, image: np.ndarray, score: float, distances: dict[str, float]) -> np.ndarray:
+        """Lay the heat of the image just scored over it, shape (H, W); 0 where it was not seen.
+
+        It is in the unit of the score: the hottest that a place can be, the sum of the distances
+        (but for the whole image's), counts as much as the score.
+        """
+        top, left, height, width = self._window(image)
+        rows, columns = _pixels(top, height), _pixels(left, width)
+        heat = np.zeros(image.shape[:2], np.float32)
+        seen = heat[rows, columns]
+        seen[:] = cv2.resize(self.heat_map, seen.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        most = sum(x for name, x in distances.items() if name != "pooled")
+        return heat * (score / max(most, heat.max(), 1e-12))
+
+    def overlay(self, image: np.ndarray, score: float, distances: dict[str, float]) -> np.ndarray:
+        """Draw the heat of the image just scored over it, RGB."""
+        return painted(image, strength(self.heat(image, score, distances), self.threshold))
+
+    def _window(self, image: np.ndarray) -> tuple[float, float, float, float]:
+        return seen_window(image.shape[:2], self.size, self.record.get("protocol", "square"))
 
 
 def _signature(invoke) -> tuple[str, str]:
@@ -182,11 +219,46 @@ def to_square(image: np.ndarray, size: int, protocol: str = "square") -> np.ndar
         return _resize(image, size, size)
     if protocol != "crop":
         raise EdgeError(f"unknown protocol {protocol!r}; choose one of: square, crop")
-    height, width = image.shape[:2]
-    scale = size * _CROP_RESIZE / _CROP_SIZE / min(height, width)
-    image = _resize(image, round(height * scale), round(width * scale))
+    image = _resize(image, *_scaled(image.shape[:2], size))
     top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
     return np.ascontiguousarray(image[top : top + size, left : left + size])
+
+
+def seen_window(shape: tuple[int, int], size: int, protocol: str = "square") -> tuple:
+    """Return top, left, height and width of what is seen, like `adhelpers.images.seen_window`."""
+    if protocol == "square":
+        return (0.0, 0.0, *map(float, shape))
+    scaled = _scaled(shape, size)
+    y, x = shape[0] / scaled[0], shape[1] / scaled[1]
+    return (scaled[0] - size) // 2 * y, (scaled[1] - size) // 2 * x, size * y, size * x
+
+
+def _scaled(shape: tuple[int, int], size: int) -> tuple[int, int]:
+    """Return the height and width to resize to before the crop, in pixels."""
+    scale = size * _CROP_RESIZE / _CROP_SIZE / min(shape)
+    return round(shape[0] * scale), round(shape[1] * scale)
+
+
+def _pixels(start: float, length: float) -> slice:
+    """Return the pixels of a line that a part of it covers: one at least."""
+    first = round(start)
+    return slice(first, max(round(start + length), first + 1))
+
+
+def strength(heat: np.ndarray, threshold: float) -> np.ndarray:
+    """Return how strongly heat, in the unit of the score, is drawn, 0-1.
+
+    A normal image has some everywhere: nothing up to half the threshold, and all of the colour
+    from one and a half thresholds on.
+    """
+    return np.clip(heat / threshold - 0.5, 0, 1)
+
+
+def painted(image: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Paint a grey copy of an image, RGB, red by a strength, 0-1, shape (H, W)."""
+    strength = _OPACITY * strength[..., None]
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+    return np.rint((1 - strength) * grey + strength * _COLOUR).astype(np.uint8)
 
 
 def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -287,6 +359,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--threshold", type=float, metavar="T", help="instead of the detector's own")
     add("--threads", type=int, metavar="N", default=min(4, os.cpu_count() or 1))
     add("--frames", type=int, metavar="N", help="pictures of a camera; endless when not given")
+    add("--overlay", metavar="DIR", help="draw where each image is abnormal, to DIR/NAME.png")
     add("--benchmark", action="store_true", help="time the first image instead of scoring all")
     return parser.parse_args(arguments)
 
@@ -297,8 +370,9 @@ def _score_all(options: argparse.Namespace) -> int:
         _warn(f"{options.detector}: tells nothing about itself; images are resized to a square")
     if detector.threshold is None:
         _warn("the model has no threshold, so nothing is decided; give one with --threshold")
+    drawings = Drawings(options.overlay, detector) if options.overlay else None
     if options.format == "csv" and not options.benchmark:
-        print("path,score,threshold,decision")
+        print("path,score,threshold,decision" + ("" if detector.heat_map is None else ",x,y"))
     trained_on, code, image = detector.record.get("image_shape"), 0, None
     for name, image in images(options.images, options.frames):
         if isinstance(image, EdgeError):
@@ -312,22 +386,70 @@ def _score_all(options: argparse.Namespace) -> int:
                 height, width = image.shape[:2]
                 _warn(f"{name}: {height} x {width}, another aspect than the training images'")
                 trained_on = None  # once is enough
-            _print(options.format, name, *detector.score(image), detector.threshold)
+            score, distances = detector.score(image)
+            place = None if detector.heat_map is None else detector.place(image)
+            _print(options.format, name, score, distances, detector.threshold, place)
+            if drawings:
+                drawings.write(name, detector.overlay(image, score, distances))
     if image is None:
         raise EdgeError(f"no images in {', '.join(options.images)}")
     return code
 
 
-def _print(form: str, path: str, score: float, distances: dict, threshold: float | None) -> None:
+def _print(form: str, path: str, score: float, distances: dict, threshold, place) -> None:
     decision = None if threshold is None else "normal" if score <= threshold else "ANOMALY"
     row = {"path": path, "score": score, "threshold": threshold, "decision": decision}
     if form == "json":
-        print(json.dumps({**row, "distances": distances}))
+        where = {"place": place} if place else {}
+        print(json.dumps({**row, "distances": distances, **where}))
     elif form == "csv":
-        csv.writer(sys.stdout, lineterminator="\n").writerow(row.values())
+        cells = [*row.values(), *(place or ())]
+        csv.writer(sys.stdout, lineterminator="\n").writerow(cells)
     else:
-        print(f"{path}  {score:.3f}  {decision or ''}".rstrip())
+        where = "at x={} y={}".format(*place) if place else ""
+        print("  ".join(filter(None, (path, f"{score:.3f}", decision, where))))
     sys.stdout.flush()  # a line is there as soon as its image is
+
+
+class Drawings:
+    """A folder of pictures, one by one; none replaces another of the same run.
+
+    Raises
+    ------
+    EdgeError
+        If the detector has no heat map, or no threshold above 0, or the folder cannot be made.
+    """
+
+    def __init__(self, folder: str, detector: Detector):
+        if detector.heat_map is None:
+            raise EdgeError(
+                "--overlay: the detector has no heat map; fit it with --detector local or both"
+            )
+        if not (detector.threshold and detector.threshold > 0):
+            raise EdgeError("--overlay needs a threshold above 0; give one with --threshold")
+        self._folder, self._taken = Path(folder), set()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EdgeError(f"{folder}: {error.strerror}; cannot be made") from error
+
+    def write(self, name: str, picture: np.ndarray) -> None:
+        """Write an image's picture, RGB, whole or not at all; a second NAME becomes NAME-2."""
+        stem = unused = Path(name).stem
+        count = 1
+        while unused.lower() in self._taken:
+            count += 1
+            unused = f"{stem}-{count}"
+        self._taken.add(unused.lower())
+        path = self._folder / f"{unused}.png"
+        temporary = self._folder / f".{os.getpid()}.png"
+        try:
+            temporary.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
+            temporary.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            raise EdgeError(f"{path}: {error.strerror}; cannot be written") from error
 
 
 def _runtime():

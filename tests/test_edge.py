@@ -17,6 +17,8 @@ from pictures import draw_image, write_image, write_mixed_folder
 
 import adhelpers as ad
 from adhelpers import backbones, edge, export, images
+from adhelpers.detector import POOLED
+from adhelpers.features import Batch
 from adhelpers.ground import UserError
 
 SIZE = 32
@@ -41,6 +43,32 @@ def model(network, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("edge") / "detector.tflite"
     path.write_bytes(build(network))
     return path
+
+
+@pytest.fixture(scope="module")
+def local(network, tmp_path_factory) -> Path:
+    """A model that tells where."""
+    path = tmp_path_factory.mktemp("edge") / "local.tflite"
+    path.write_bytes(build_local(network))
+    return path
+
+
+def build_local(network: bytes, protocol: str = "square", kind: type = ad.LocalDetector) -> bytes:
+    runner = backbones.LiteRTRunner(network, 1, ["level_1", "level_2"])
+    pooled, maps = runner.run(np.stack([images.to_square(draw_image(i), SIZE) for i in range(40)]))
+    features = ad.FeatureSet.from_arrays(pooled, origin=origin(protocol=protocol))
+    batch, labels = Batch(features, maps), np.zeros(40, int)
+    fitted = kind().fit(
+        ad.FeatureMaps(lambda: iter([batch]), runner.map_shapes, labels, features.origin)
+    )
+    return export.build(network, fitted, {"image_shape": (64, 64)})
+
+
+def spotted(height: int, width: int, y: int, x: int) -> np.ndarray:
+    """Return a grey image with a bright square about a place."""
+    image = np.full((height, width, 3), 128, np.uint8)
+    image[y - 5 : y + 5, x - 5 : x + 5] = (255, 255, 0)
+    return image
 
 
 @pytest.fixture
@@ -282,6 +310,150 @@ def test_benchmark(model, pictures, capsys):
         assert measured["peak_memory_mb"] > 10
 
 
+# -- where
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    height=st.integers(1, 700),
+    width=st.integers(1, 700),
+    size=st.sampled_from([32, 224]),
+    protocol=st.sampled_from(["square", "crop"]),
+)
+def test_what_the_network_sees_is_what_the_package_says(height, width, size, protocol):
+    expected = images.seen_window((height, width), size, protocol)
+    assert edge.seen_window((height, width), size, protocol) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("protocol", ["square", "crop"])
+@pytest.mark.parametrize("kind", [ad.LocalDetector, ad.JointDetector])
+def test_the_place_lies_on_the_spot(network, protocol, kind):
+    detector = edge.Detector(build_local(network, protocol, kind))
+    for y, x in ((30, 60), (70, 130), (50, 90)):
+        image = spotted(100, 180, y, x)
+        detector.score(image)
+        found = detector.place(image)
+        assert abs(found[0] - x) < 16 and abs(found[1] - y) < 16
+        assert all(type(number) is int for number in found)
+
+
+def test_the_place_is_the_centre_of_a_cell(local):
+    detector = edge.Detector(local)
+    detector.heat_map = np.zeros((7, 14), np.float32)
+    detector.heat_map[6, 3] = 1
+    assert detector.place(np.zeros((700, 1400, 3), np.uint8)) == [350, 650]
+    detector.record["protocol"], detector.size = "crop", 224  # the middle 7/8 of the shorter side
+    assert detector.place(np.zeros((512, 1024, 3), np.uint8)) == [288 + 112, 32 + 416]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    protocol=st.sampled_from(["square", "crop"]),
+)
+def test_heat_of_images_of_any_size(local, height, width, protocol):
+    detector = edge.Detector(local)
+    detector.record["protocol"] = protocol
+    detector.heat_map = np.ones((7, 7), np.float32)
+    image = np.zeros((height, width, 3), np.uint8)
+    heat = detector.heat(image, score=6.0, distances={"level_1": 2.0, "level_2": 1.0, POOLED: 9.0})
+    top, left, seen_height, seen_width = images.seen_window((height, width), SIZE, protocol)
+    assert heat.shape == (height, width)
+    assert heat.max() == pytest.approx(2.0)
+    x, y = detector.place(image)
+    assert 0 <= x < width and 0 <= y < height
+    rows, columns = np.nonzero(heat)
+    assert top - 1 < rows.min() and rows.max() < top + seen_height
+    assert left - 1 < columns.min() and columns.max() < left + seen_width
+
+
+def test_the_command_tells_the_place(local, tmp_path, capsys):
+    path = write_image(tmp_path / "spot.png", spotted(64, 64, 40, 20))
+    detector = edge.Detector(local)
+    score, _ = detector.score(images.read(path))
+    x, y = detector.place(images.read(path))
+    assert abs(x - 20) < 8 and abs(y - 40) < 8
+    code, lines, err = run(capsys, local, path)
+    assert (code, err) == (0, "")
+    assert lines == [f"{path}  {score:.3f}  ANOMALY  at x={x} y={y}"]
+    _, lines, _ = run(capsys, local, path, "--format", "json")
+    assert json.loads(lines[0])["place"] == [x, y]
+    _, lines, _ = run(capsys, local, path, "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO("\n".join(lines)))
+    assert list(row) == ["path", "score", "threshold", "decision", "x", "y"]
+    assert (row["x"], row["y"]) == (str(x), str(y))
+
+
+def test_without_a_heat_map_there_is_no_place(model, pictures, capsys):
+    assert edge.Detector(model).heat_map is None
+    _, lines, _ = run(capsys, model, pictures / "a.png", "--format", "json")
+    assert "place" not in json.loads(lines[0])
+
+
+def test_overlay(local, tmp_path, capsys):
+    image = spotted(64, 64, 40, 20)
+    paths = [
+        write_image(tmp_path / name, image)
+        for name in ("a.png", "more/a.png", "more/A.bmp", "a-2.png", "b.png")
+    ]
+    drawn = tmp_path / "new" / "drawn"
+    code, lines, err = run(capsys, local, *paths, "--overlay", drawn)
+    assert (code, len(lines), err) == (0, 5, "")
+    names = ["A-3.png", "a-2-2.png", "a-2.png", "a.png", "b.png"]
+    assert sorted(path.name for path in drawn.iterdir()) == names
+    expected = cv2.imdecode(
+        np.frombuffer(
+            export.HeatMaps(local.read_bytes()).overlay(image, 0.0, edge.Detector(local).threshold),
+            np.uint8,
+        ),
+        cv2.IMREAD_COLOR_RGB,
+    )
+    for name in names:
+        assert np.array_equal(images.read(drawn / name), expected)
+    red, green, _ = images.read(drawn / "b.png").astype(int).transpose(2, 0, 1)
+    y, x = np.unravel_index((red - green).argmax(), red.shape)
+    assert abs(x - 20) < 10 and abs(y - 40) < 10
+    assert (red == green)[:8, 40:].all()  # and nothing far away
+
+
+def test_a_pooled_score_makes_no_place_hotter():
+    detector = edge.Detector.__new__(edge.Detector)
+    assert POOLED == "pooled"  # what edge.py leaves out by its name
+    detector.heat_map, detector.size, detector.record = np.ones((2, 2), np.float32), 32, {}
+    image = np.zeros((4, 4, 3), np.uint8)
+    for distances in ({"level_4": 4.0}, {"level_4": 4.0, POOLED: 99.0}):
+        assert detector.heat(image, 8.0, distances).max() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "words"),
+    [
+        ("model", [], "no heat map"),
+        ("local", ["--threshold", "0"], "threshold above 0"),
+        ("local", ["--threshold", "-3"], "threshold above 0"),
+    ],
+)
+def test_overlays_that_cannot_be_drawn(request, pictures, tmp_path, capsys, name, more, words):
+    path = request.getfixturevalue(name)
+    code, lines, err = run(capsys, path, pictures, "--overlay", tmp_path / "drawn", *more)
+    assert (code, lines, err.count("\n")) == (2, [], 1)
+    assert words in err
+    assert not (tmp_path / "drawn").exists()
+
+
+def test_overlays_that_cannot_be_written(local, pictures, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    code, lines, err = run(capsys, local, pictures, "--overlay", tmp_path / "file")
+    assert (code, lines, err.count("\n")) == (2, [], 1)
+    assert "file: File exists; cannot be made" in err
+    (tmp_path / "drawn" / "a.png").mkdir(parents=True)
+    code, _, err = run(capsys, local, pictures, "--overlay", tmp_path / "drawn")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "a.png: Is a directory; cannot be written" in err
+    assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["a.png"]
+
+
 # -- on a device: the file alone
 
 FORBIDDING = """
@@ -311,6 +483,12 @@ def test_neither_tensorflow_nor_the_package_is_needed(model, pictures, tmp_path)
     done = on_device(tmp_path, model, pictures)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[-1] for line in done.stdout.splitlines()] == ["normal", "ANOMALY"]
+
+
+def test_pictures_are_drawn_there_too(local, pictures, tmp_path):
+    done = on_device(tmp_path, local, pictures, "--overlay", "drawn")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.png", "b.png"]
 
 
 def test_an_older_runtime_is_found(model, pictures, tmp_path):

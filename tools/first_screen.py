@@ -7,22 +7,22 @@ import numpy as np
 import adhelpers as ad
 from adhelpers import images
 from adhelpers.datasets import mvtec, synthetic
-from adhelpers.evaluation import explain, heat_map_plots, plots
+from adhelpers.evaluation import LocalExplainer, heat_map_plots, plots
 
 FOLDER = Path("docs/images")
 
 
 def main() -> None:
-    extract = ad.Extractor("efficientnet-b0", weights="builtin", engine="keras")
+    extract = ad.Extractor("efficientnet-b0", weights="builtin")
     curves, examples = {}, []
     for category in synthetic.CATEGORIES:
         data = synthetic.load_synthetic(category)
-        detector = ad.MahalanobisDetector().fit(extract(data.train))
-        scores = detector.anomaly_score(extract(data.test))
+        detector = ad.LocalDetector().fit(extract.maps(data.train))
+        scores = detector.anomaly_score(extract.maps(data.test))
         curves[category] = (data.test.labels, scores)
-        examples.append(example(category, data.test, scores, explain.Explainer(extract, detector)))
-    subtitle = f"efficientnet-b0, weights: {extract.origin['weights']}"
-    gallery = heat_map_plots.gallery({"": examples}, "Where the score comes from", subtitle)
+        examples.append(example(category, data.test, scores, LocalExplainer(extract, detector)))
+    subtitle = f"efficientnet-b0, weights: {extract.origin.weights}, Gaussians per position"
+    gallery = heat_map_plots.gallery({"": examples}, LocalExplainer.shows.capitalize(), subtitle)
     plots.save(gallery, FOLDER / "heat_maps.png", dpi=80)
     plots.save(plots.roc(curves, "ROC per category", subtitle), FOLDER / "roc.png", dpi=80)
 

@@ -218,6 +218,11 @@ def in_order(levels: Iterable[str]) -> list[str]:
     return sorted(levels, key=lambda name: [int(n) for n in re.findall(r"\d+", name)])
 
 
+def map_name(level: str) -> str:
+    """Return what a level's map is called among a model's outputs."""
+    return f"{level}/map"
+
+
 def _build(variant: Variant, size: int, seed: int):
     """Build the network with random weights drawn from `seed`, leaving all other random states."""
     keras = load_keras()

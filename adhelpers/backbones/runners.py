@@ -1,38 +1,60 @@
 """What runs a network on a batch of images: TensorFlow, or LiteRT."""
 
 import queue
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..ground import UserError, load_keras, ordered_map, silence
-from .networks import Backbone, in_order
+from .networks import Backbone, in_order, map_name
+
+Arrays = dict[str, np.ndarray]
 
 
 class KerasRunner:
-    """Runs a backbone with TensorFlow."""
+    """Runs a backbone with TensorFlow.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    map_levels : sequence of str
+        The levels whose maps `run` returns as well.
+    """
 
     workers = 2  # keeps the cores busy where a layer is too small to fill them
 
-    def __init__(self, backbone: Backbone):
+    def __init__(self, backbone: Backbone, map_levels: Sequence[str] = ()):
         import tensorflow as tf
 
         side = backbone.input_size
 
         @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.float32)])
-        def pooled(images):
+        def run(images):
             maps = backbone.model(images, training=False)
-            return {name: tf.reduce_mean(x, axis=(1, 2)) for name, x in maps.items()}
+            pooled = {name: tf.reduce_mean(x, axis=(1, 2)) for name, x in maps.items()}
+            return pooled, {name: maps[name] for name in map_levels}
 
         self.levels = backbone.levels
         # Traced here, once, and not by several threads at once.
-        self._pooled = pooled.get_concrete_function()
+        self._run = run.get_concrete_function()
+        self.map_shapes = {
+            name: tuple(backbone.model.output[name].shape[1:]) for name in map_levels
+        }
 
-    def pooled(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def pooled(self, images: np.ndarray) -> Arrays:
+        """Return the pooled levels of a batch; see `LiteRTRunner.pooled`."""
+        return self.run(images)[0]
+
+    def run(self, images: np.ndarray) -> tuple[Arrays, Arrays]:
+        """Return the pooled levels and the maps of a batch; see `LiteRTRunner.run`."""
         import tensorflow as tf
 
-        levels = self._pooled(tf.constant(images, tf.float32))
-        return {name: levels[name].numpy() for name in self.levels}
+        pooled, maps = self._run(tf.constant(images, tf.float32))
+        return (
+            {name: pooled[name].numpy() for name in self.levels},
+            {name: maps[name].numpy() for name in self.map_shapes},
+        )
 
 
 class LiteRTRunner:
@@ -44,6 +66,15 @@ class LiteRTRunner:
         As `conversion.convert` returns it, or quantized.
     workers : int
         The number of interpreters; as many threads may call it at once without waiting.
+    map_levels : sequence of str
+        The levels whose maps `run` returns as well.
+
+    Attributes
+    ----------
+    levels : dict of str to int
+        The number of features per level.
+    map_shapes : dict of str to (int, int, int)
+        Height, width and channels of the maps.
 
     Raises
     ------
@@ -51,11 +82,15 @@ class LiteRTRunner:
         If it is no TFLite model, or has other inputs or outputs.
     """
 
-    def __init__(self, model: bytes, workers: int = 1):
+    def __init__(self, model: bytes, workers: int = 1, map_levels: Sequence[str] = ()):
         from ai_edge_litert.interpreter import Interpreter
 
         self.workers = workers
         self._free: queue.LifoQueue = queue.LifoQueue()
+        if map_levels:
+            from .graph import with_maps
+
+            model = with_maps(model, map_levels)
         try:
             with silence():
                 for _ in range(workers):
@@ -69,9 +104,15 @@ class LiteRTRunner:
             reason = " ".join(str(error).split())[:160]
             raise UserError(f"not a TFLite model of a backbone ({reason})") from error
         self._input_type = image["dtype"]
-        self.levels = {name: int(outputs[name]["shape"][1]) for name in in_order(outputs)}
+        self._map_names = {name: map_name(name) for name in map_levels}
+        pooled = in_order(set(outputs) - set(self._map_names.values()))
+        self.levels = {name: int(outputs[name]["shape"][1]) for name in pooled}
+        self.map_shapes = {
+            name: tuple(outputs[full]["shape"].tolist()[1:])
+            for name, full in self._map_names.items()
+        }
 
-    def pooled(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def pooled(self, images: np.ndarray) -> Arrays:
         """Return the pooled levels of a batch.
 
         Parameters
@@ -83,17 +124,37 @@ class LiteRTRunner:
         -------
         features : dict of str to ndarray of float32, shape (N, D_l)
         """
-        features = {
-            name: np.empty((len(images), width), np.float32) for name, width in self.levels.items()
+        return self.run(images)[0]
+
+    def run(self, images: np.ndarray) -> tuple[Arrays, Arrays]:
+        """Return the pooled levels of a batch, and the maps of the levels asked for.
+
+        Parameters
+        ----------
+        images : ndarray of uint8 or float32, shape (N, S, S, 3)
+            RGB, 0-255.
+
+        Returns
+        -------
+        features : dict of str to ndarray of float32, shape (N, D_l)
+        maps : dict of str to ndarray of float32, shape (N, h_l, w_l, D_l)
+        """
+        shapes = {name: (width,) for name, width in self.levels.items()}
+        shapes |= {full: self.map_shapes[name] for name, full in self._map_names.items()}
+        outputs = {
+            name: np.empty((len(images), *shape), np.float32) for name, shape in shapes.items()
         }
         runner = self._free.get()
         try:
             for i, image in enumerate(images):
-                for name, vector in runner(image=image[None].astype(self._input_type)).items():
-                    features[name][i] = vector[0]
+                for name, array in runner(image=image[None].astype(self._input_type)).items():
+                    outputs[name][i] = array[0]
         finally:
             self._free.put(runner)
-        return features
+        return (
+            {name: outputs[name] for name in self.levels},
+            {name: outputs[full] for name, full in self._map_names.items()},
+        )
 
 
 #: What runs a network, by the engine's name.

@@ -14,7 +14,7 @@ COMMANDS = {
     "run": "Fit a detector per category, score its test images, and draw the ROC curves.",
     "fit": "Fit a detector to normal images, and write it as one .tflite file.",
     "score": "Score images with a detector in one .tflite file, on all cores.",
-    "explain": "Show where in the images the score comes from, and measure it against the masks.",
+    "explain": "Show where a detector finds images abnormal, and measure it against the masks.",
     "export": "Write a category's detector as one .tflite file: image in, anomaly score out.",
     "table": "Make one of the paper's tables for any data set.",
     "fetch": "Bring a data set: download MVTec AD, or draw the embedded one.",

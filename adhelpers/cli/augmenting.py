@@ -44,10 +44,13 @@ def augmentation_for(
     samples: Samples,
     name: str,
     extract,
-    detector: MahalanobisDetector,
+    detector: MahalanobisDetector | None,
     options: argparse.Namespace,
 ) -> Augmentation | None:
-    """Return the augmentation that the options name, or have chosen for these training images."""
+    """Return the augmentation that the options name, or have chosen for these training images.
+
+    It is chosen by a pooled detector; the usual one where there is none.
+    """
     if options.augment != [AUTO]:
         return _augmentation(options)
     choice = choose(extract, samples, copies=options.copies, seed=options.seed, detector=detector)

@@ -7,11 +7,12 @@ import numpy as np
 
 from .. import edge
 from ..datasets import Samples
-from ..detector import MahalanobisDetector
+from ..detector import DETECTORS, kind_of
 from ..export import build, check
+from ..features import FeatureMaps, FeatureSet
 from ..ground import check_writable_file, write_bytes
 from ..images import read, stream
-from . import augmenting
+from . import augmenting, detecting
 from . import options as shared
 
 _CHECKED_IMAGES = 8
@@ -22,15 +23,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shared.add_network_options(parser)
     shared.add_precision_option(parser, "float32", several=False)
     shared.add_calibration_option(parser)
-    shared.add_detector_options(parser)
+    detecting.add_kind_option(
+        parser, "local", " (the default finds small defects best on most images: docs/where.md)"
+    )
+    detecting.add_detector_options(parser)
     augmenting.add_augment_options(parser)
 
 
-def check_options(options: argparse.Namespace, path: Path) -> MahalanobisDetector:
+def check_options(options: argparse.Namespace, path: Path) -> detecting.AnyDetector:
     """Find what cannot be done before any work, and return the unfitted detector."""
     augmenting.check(options)
     check_writable_file(path)
-    return shared.make_detector(options)
+    return detecting.make_detector(options)
 
 
 def deploy(
@@ -38,7 +42,7 @@ def deploy(
     name: str,
     path: Path,
     options: argparse.Namespace,
-    fitted: MahalanobisDetector | None = None,
+    fitted: detecting.AnyDetector | None = None,
 ) -> None:
     """Fit to normal images, and write and check the model of network and detector.
 
@@ -50,7 +54,7 @@ def deploy(
         What is detected; it stands in the record.
     path : Path
     options : argparse.Namespace
-    fitted : MahalanobisDetector, optional
+    fitted : detector, optional
         One that was fitted before, which the images then only check.
     """
     extract = shared.make_extractor(
@@ -60,11 +64,11 @@ def deploy(
         calibration=samples,
         n_calibration=options.n_calibration,
     )
-    detector = fitted or _fitted(samples, name, extract, options)
+    detector = fitted or detecting.fit(extract, samples, name, options)
     facts = {"category": name, "image_shape": read(samples.paths[0]).shape[:2]}
     model = build(extract.model, detector, facts)
     images = _images_to_check(samples.paths, extract)
-    error = check(model, images, detector.anomaly_score(extract.of_pixels(images)))
+    error = check(model, images, detector.anomaly_score(_scored_input(extract, images, detector)))
     write_bytes(path, model)
     print(
         f"{path}: {name}, {options.model_name} {options.precision}, {len(model) / 1e6:.1f} MB\n"
@@ -82,16 +86,13 @@ def say_how_to_use(path: Path) -> None:
     )
 
 
-def _fitted(
-    samples: Samples, name: str, extract, options: argparse.Namespace
-) -> MahalanobisDetector:
-    detector = shared.make_detector(options)
-    shared.check_levels(detector, extract)
-    train = extract(samples)
-    if skipped := len(samples) - len(train):
-        print(f"{name}: {skipped} unreadable images were left out")
-    augmentation = augmenting.augmentation_for(samples, name, extract, detector, options)
-    return detector.fit(augmenting.with_copies(train, extract, samples, augmentation))
+def _scored_input(
+    extract, images: np.ndarray, detector: detecting.AnyDetector
+) -> FeatureSet | FeatureMaps:
+    """Return what a fitted detector scores images in memory by."""
+    if DETECTORS[kind_of(detector)].needs_maps:
+        return extract.maps_of_pixels(images, detector.map_levels)
+    return extract.of_pixels(images)
 
 
 def _images_to_check(paths: list[Path], extract) -> np.ndarray:

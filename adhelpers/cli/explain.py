@@ -1,8 +1,10 @@
-"""Show where in the images the score comes from, and measure it against the masks.
+"""Show where a detector finds images abnormal, and measure it against the masks.
 
-Without --image it explains every test image: pixel AUROC and PRO per category (pixel_summary.csv
-and .json), a row per image (pixel_scores_*.csv), and the images whose defects are found best and
-worst, side by side with their masks (where_*.png). With --image it explains these files alone.
+With --detector local, or both, a picture shows the distance at each position; with pooled, the
+split of the score over the positions. Without --image it explains every test image: pixel AUROC,
+PRO and hit rate per category (pixel_summary.csv and .json), a row per image (pixel_scores_*.csv),
+and the images whose defects are found best and worst, side by side with their masks (where_*.png).
+With --image it explains these files alone.
 """
 
 import argparse
@@ -12,14 +14,16 @@ import numpy as np
 
 from .. import images
 from ..datasets import Dataset, read_mask
-from ..detector import MahalanobisDetector
+from ..detector import kind_of
 from ..evaluation import (
     Explainer,
+    LocalExplainer,
     PixelResult,
     Truth,
     areas_of_images,
     check_combination,
     evaluate_pixels,
+    make_explainer,
     pixel_table,
     read_truth,
     summed,
@@ -28,16 +32,19 @@ from ..evaluation import (
     write_pixel_summary,
 )
 from ..ground import UserError, check_writable
-from . import augmenting
+from . import augmenting, detecting
 from . import options as shared
+
+AnyExplainer = Explainer | LocalExplainer
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     shared.add_network_options(parser)
     shared.add_data_options(parser)
-    shared.add_detector_options(parser)
-    shared.add_detector_file_option(parser)
+    detecting.add_kind_option(parser, "local")
+    detecting.add_detector_options(parser)
+    detecting.add_fitted_option(parser)
     augmenting.add_augment_options(parser)
     add = parser.add_argument
     add(
@@ -66,11 +73,12 @@ def execute(options: argparse.Namespace) -> None:
     if options.examples < 1:
         raise UserError(f"--examples must be at least 1, not {options.examples}")
     augmenting.check(options)
-    unfitted = shared.make_detector(options)
-    check_combination(unfitted)
+    unfitted = detecting.make_detector(options)
+    if options.detector == "pooled":
+        check_combination(unfitted)
     check_writable(options.save_path)
     datasets = shared.load_datasets(options)
-    fitted = shared.read_detector(options, datasets)
+    fitted = detecting.read_fitted(options, datasets)
     if options.image:
         return _explain_files(datasets, unfitted, fitted, options)
     for dataset in datasets:  # before any work
@@ -79,12 +87,12 @@ def execute(options: argparse.Namespace) -> None:
                 f"category {dataset.category} has no test images; name images of yours with --image"
             )
         with_masks(dataset.test, options.skip_missing_masks)
-    extract = shared.make_extractor(options, engine="keras")
-    shared.check_levels(unfitted, extract)
+    extract = _extractor(options, fitted)
+    detecting.check_levels(fitted or unfitted, extract)
     results = []
     for dataset in datasets:
         truth = _truth(dataset, extract.origin.input_size, options)
-        explainer = _explainer(dataset, extract, unfitted, fitted, options)
+        explainer = _explainer(dataset, extract, fitted, options)
         results.append(_explain_category(dataset.category, truth, explainer, options))
         write_pixel_summary(results, options.save_path)
     print(pixel_table(results, extract.origin))
@@ -93,8 +101,8 @@ def execute(options: argparse.Namespace) -> None:
 
 def _explain_files(
     datasets: list[Dataset],
-    unfitted: MahalanobisDetector,
-    fitted: MahalanobisDetector | None,
+    unfitted: detecting.AnyDetector,
+    fitted: detecting.AnyDetector | None,
     options: argparse.Namespace,
 ) -> None:
     """Draw an explanation of each file that was named."""
@@ -105,9 +113,9 @@ def _explain_files(
     pictures = {path: images.read(path) for path in options.image}
     masks = dict(zip(dataset.test.paths, dataset.test.mask_paths, strict=True))
     known = {path.resolve(): mask for path, mask in masks.items() if mask}
-    extract = shared.make_extractor(options, engine="keras")
-    shared.check_levels(unfitted, extract)
-    explainer = _explainer(dataset, extract, unfitted, fitted, options)
+    extract = _extractor(options, fitted)
+    detecting.check_levels(fitted or unfitted, extract)
+    explainer = _explainer(dataset, extract, fitted, options)
     folder = options.save_path / f"where_{dataset.category}_{options.model_name}"
     for path, image in pictures.items():
         mask_path = known.get(path.resolve())
@@ -120,22 +128,30 @@ def _explain_files(
 def _explainer(
     dataset: Dataset,
     extract,
-    unfitted: MahalanobisDetector,
-    fitted: MahalanobisDetector | None,
+    fitted: detecting.AnyDetector | None,
     options: argparse.Namespace,
-) -> Explainer:
+) -> AnyExplainer:
     """Return what explains a category's images: by a detector that is fitted now, or was before."""
     if fitted is None:
-        train = shared.extract_cached(extract, dataset, "train", options.save_path, save_pkl=False)
-        augmentation = augmenting.augmentation_for(
-            dataset.train, dataset.category, extract, unfitted, options
-        )
-        train = augmenting.with_copies(train, extract, dataset.train, augmentation)
-        fitted = shared.make_detector(options).fit(train)
-    return Explainer(extract, fitted)
+        features = None
+        if options.detector == "pooled":
+            place = options.save_path
+            features = shared.extract_cached(extract, dataset, "train", place, save_pkl=False)
+        fitted = detecting.fit(extract, dataset.train, dataset.category, options, features)
+    return make_explainer(extract, fitted)
 
 
-def _draw(explainer: Explainer, path: Path, image, mask, category: str, place: Path) -> None:
+def _extractor(options: argparse.Namespace, fitted: detecting.AnyDetector | None):
+    """Return the network; the split of a pooled score takes the maps of the Keras network."""
+    kind = options.detector if fitted is None else kind_of(fitted)
+    if kind == "pooled":
+        engine = "keras"
+    else:
+        engine = "auto" if fitted is None or fitted.origin_ is None else fitted.origin_.engine
+    return shared.make_extractor(options, engine=engine)
+
+
+def _draw(explainer: AnyExplainer, path: Path, image, mask, category: str, place: Path) -> None:
     from ..evaluation import heat_map_plots, plots
 
     heat = explainer(image)
@@ -157,17 +173,19 @@ def _truth(dataset: Dataset, size: int, options: argparse.Namespace) -> Truth:
 
 
 def _explain_category(
-    category: str, truth: Truth, explainer: Explainer, options: argparse.Namespace
+    category: str, truth: Truth, explainer: AnyExplainer, options: argparse.Namespace
 ) -> PixelResult:
     """Explain the test images of a category, and write its files."""
-    levels = explainer.of_pixels(truth.images)
-    result = evaluate_pixels(category, truth, levels, explainer.origin, explainer.detector.words)
-    maps, scores = summed(levels, result.map_size), explainer.scores(levels)
+    levels, scores = explainer.explained(truth.images)
+    detector = explainer.detector
+    detected = scores > detector.threshold_
+    result = evaluate_pixels(category, truth, levels, explainer.origin, detector.words, detected)
+    maps = summed(levels, result.map_size)
     areas = areas_of_images(truth.masks, maps)
     name = f"{category}_{options.model_name}"
     write_pixel_rows(truth, scores, areas, options.save_path / f"pixel_scores_{name}.csv")
     place = options.save_path / f"where_{name}.png"
-    title = f"{category}: where the score comes from"
+    title = f"{category}: {explainer.shows}"
     _draw_gallery(truth, maps, scores, areas, title, _subtitle(explainer), options.examples, place)
     return result
 
@@ -207,5 +225,5 @@ def _draw_gallery(
     plots.save(heat_map_plots.gallery(rows, title, subtitle), place)
 
 
-def _subtitle(explainer: Explainer) -> str:
+def _subtitle(explainer: AnyExplainer) -> str:
     return f"{explainer.origin.network_words}\n{explainer.detector.words}"

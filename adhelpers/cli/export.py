@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from ..ground import UserError
-from . import deploying
+from . import deploying, detecting
 from . import options as shared
 
 
@@ -16,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     shared.add_data_options(parser)
     deploying.add_options(parser)
-    shared.add_detector_file_option(parser)
+    detecting.add_fitted_option(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -44,7 +44,7 @@ def execute(options: argparse.Namespace) -> None:
     ]
     for path in paths:
         deploying.check_options(options, path)
-    fitted = shared.read_detector(options, datasets)
+    fitted = detecting.read_fitted(options, datasets)
     for dataset, path in zip(datasets, paths, strict=True):
         deploying.deploy(dataset.train, dataset.category, path, options, fitted)
     deploying.say_how_to_use(paths[-1])

@@ -6,13 +6,11 @@ from pathlib import Path
 
 from .. import backbones, images
 from ..datasets import Dataset, categories, load_mvtec, load_synthetic
-from ..detector import COMBINATIONS, THRESHOLDS, MahalanobisDetector
-from ..gaussian import METHODS, MIN_IMAGES, REDUCTIONS
+from ..gaussian import MIN_IMAGES
 from ..ground import UserError, check_choice
 from ..quantization import PRECISIONS
 
 SYNTHETIC = "synthetic"
-_NONE = "none"
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +81,14 @@ def add_network_options(parser: argparse.ArgumentParser, several: bool = False) 
         help=in_words(images.PROTOCOLS),
     )
     add(
+        "--input_size",
+        type=whole_number(32),
+        default=argparse.SUPPRESS,
+        metavar="N",
+        help="the side of the network's images in pixels, a multiple of 32 (default: that which it "
+        "was trained with); a larger one finds smaller defects, and takes longer by its square",
+    )
+    add(
         "--batch_size",
         type=int,
         default=16,
@@ -99,92 +105,6 @@ def add_network_options(parser: argparse.ArgumentParser, several: bool = False) 
 def in_words(table: Mapping) -> str:
     """Return the names of a table with what their `words` say."""
     return "; ".join(f"{name}: {entry.words}" for name, entry in table.items())
-
-
-def add_detector_options(parser: argparse.ArgumentParser) -> None:
-    """Add the detector's own parameters."""
-    defaults = MahalanobisDetector().get_params()
-
-    def add(name: str, **more) -> None:
-        parser.add_argument(f"--{name}", **{"default": defaults[name], **more})
-
-    add(
-        "levels",
-        nargs="+",
-        metavar="LEVEL",
-        default="all",
-        help="the network's levels to use, as level_4, or 4 for short",
-    )
-    add("covariance", choices=METHODS, help=f"how it is estimated: {in_words(METHODS)}")
-    add("ridge", type=float, metavar="SHARE", help="added to every variance, of their mean")
-    add(
-        "reduction",
-        choices=(*REDUCTIONS, _NONE),
-        default=_NONE,
-        help="keep the components of most variance (pca), or of least (npca)",
-    )
-    add("variance_share", type=float, metavar="SHARE", help="what pca keeps and npca leaves out")
-    add("combination", choices=COMBINATIONS, help=f"of the levels: {in_words(COMBINATIONS)}")
-    add("threshold", choices=THRESHOLDS, help=in_words(THRESHOLDS))
-    add(
-        "quantile",
-        type=float,
-        metavar="SHARE",
-        help="of normal images that the threshold should call normal",
-    )
-
-
-def make_detector(options: argparse.Namespace) -> MahalanobisDetector:
-    """Return the unfitted detector that the options describe, or raise a UserError."""
-    levels = None if options.levels in ("all", ["all"]) else list(map(_level, options.levels))
-    detector = MahalanobisDetector(
-        levels=levels,
-        covariance=options.covariance,
-        ridge=options.ridge,
-        reduction=None if options.reduction == _NONE else options.reduction,
-        variance_share=options.variance_share,
-        combination=options.combination,
-        threshold=options.threshold,
-        quantile=options.quantile,
-    )
-    detector.check_parameters()
-    return detector
-
-
-def add_detector_file_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option that takes a detector which was fitted before."""
-    parser.add_argument(
-        "--detector",
-        type=Path,
-        default=argparse.SUPPRESS,
-        metavar="FILE",
-        help="a detector that adhelpers run wrote (models/detector_*.npz), of one --category, "
-        "instead of fitting one",
-    )
-
-
-def read_detector(
-    options: argparse.Namespace, datasets: list[Dataset]
-) -> MahalanobisDetector | None:
-    """Return the fitted detector that the options name; None where one is to be fitted."""
-    if "detector" not in options:
-        return None
-    if len(datasets) > 1:
-        names = ", ".join(dataset.category for dataset in datasets)
-        raise UserError(f"--detector is of one category; choose it with --category, of: {names}")
-    if make_detector(options).get_params() != MahalanobisDetector().get_params():
-        raise UserError("--detector has parameters of its own; leave those of a new fit out")
-    return MahalanobisDetector.load(options.detector)
-
-
-def check_levels(detector: MahalanobisDetector, extract) -> None:
-    """Raise a UserError, before any image is read, if the network lacks a level."""
-    for level in detector.levels or ():
-        check_choice(f"level of {extract.origin.backbone}", level, extract.levels)
-
-
-def _level(word: str) -> str:
-    return f"level_{word}" if word.isdecimal() else word
 
 
 def add_precision_option(parser: argparse.ArgumentParser, default: str, several: bool) -> None:
@@ -250,21 +170,34 @@ def make_extractor(options: argparse.Namespace, model_name: str | None = None, *
         options.batch_size,
         options.seed,
         options.skip_bad_images,
+        input_size=vars(options).get("input_size"),
         **more,
     )
 
 
 def extract_cached(extract, dataset: Dataset, split: str, folder: Path, save_pkl: bool = True):
-    """Extract a split's features, or read them from ``feats/`` where they are still true.
-
-    The files, ``.npz`` and ``.pkl``, are called after the split, the category, and all that the
-    features come from, so that runs with other choices leave them alone.
-    """
-    place = folder / "feats" / f"{split}_{dataset.category}_{extract.origin.slug}.npz"
+    """Extract a split's features, or read them from ``feats/`` where they are still true."""
+    place = _features_file(extract.origin, dataset, split, folder)
     features = extract(getattr(dataset, split), cache=place)
     if save_pkl:
         features.save(place.with_suffix(".pkl"))
     return features
+
+
+def save_features(features, dataset: Dataset, split: str, folder: Path) -> None:
+    """Keep a split's features in ``feats/``, for whoever asks for them next."""
+    place = _features_file(features.origin, dataset, split, folder)
+    for suffix in (".npz", ".pkl"):
+        features.save(place.with_suffix(suffix))
+
+
+def _features_file(origin, dataset: Dataset, split: str, folder: Path) -> Path:
+    """Return the features file of a split.
+
+    It is called after the split, the category, and all that the features come from, so that runs
+    with other choices leave it alone.
+    """
+    return folder / "feats" / f"{split}_{dataset.category}_{origin.slug}.npz"
 
 
 def _chosen(asked: list[str], present: list[str]) -> list[str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..datasets import list_images
-from ..export import HeatMaps, Row, Scorer, cells, check_table, columns, overlay, write_table
+from ..export import HeatMaps, Row, Scorer, cells, check_table, columns, write_table
 from ..ground import UserError, available_cores, check_writable, write_bytes
 from ..images import read
 
@@ -108,7 +108,7 @@ def _drawer(scorer: Scorer, options: argparse.Namespace) -> Callable[[int, Row],
     def draw(number: int, row: Row) -> None:
         image = read(row.path)
         name = f"{number:06}_{Path(row.path).stem[:80]}.png"  # two images may have one name
-        write_bytes(folder / name, overlay(image, maps(image), row.score, scorer.threshold))
+        write_bytes(folder / name, maps.overlay(image, row.score, scorer.threshold))
 
     return draw
 

@@ -5,6 +5,7 @@ backbones:    several networks (--model_name A B ...), by level and over all lev
 reductions:   PCA and NPCA by level, and over all levels
 combinations: ways to make one score of the levels
 thresholds:   true and false positive rates at thresholds, by level and over all levels
+detectors:    the kinds of detector (--detector A B ...), over their levels
 
 Numbers are image AUROC in %: of the fit to all training images, and in brackets mean +- standard
 error of the paper's cross-validation. Written to SAVE_PATH/tables as CSV, Markdown and figure.
@@ -15,8 +16,10 @@ network once.
 import argparse
 from pathlib import Path
 
+from ..datasets import Dataset
+from ..detector import DETECTORS
 from ..evaluation import is_defined
-from ..features import ENGINES, FeatureSet, Origin
+from ..features import ENGINES, Origin
 from ..ground import UserError, check_writable, write_text
 from ..study import ALL_LEVELS, tables
 from ..study.published import is_mvtec
@@ -33,6 +36,7 @@ _TITLES = {
     "reductions": "Reductions by level",
     "combinations": "Combinations of the levels",
     "thresholds": "Thresholds: true / false positives",
+    "detectors": "Kinds of detector",
 }
 
 
@@ -55,6 +59,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=ENGINES,
         help="what runs the network; keras is that of adhelpers run with --quantize, so that its "
         "features are used again",
+    )
+    add(
+        "--detector",
+        nargs="+",
+        default=list(DETECTORS),
+        choices=DETECTORS,
+        metavar="KIND",
+        help=f"of the table detectors: {shared.in_words(DETECTORS)}",
     )
     add(
         "--mvtec",
@@ -82,11 +94,7 @@ def execute(options: argparse.Namespace) -> None:
         extract = shared.make_extractor(options, model_name=model, engine=options.engine)
         origins[model] = extract.origin
         for dataset in datasets:
-            train, test = (
-                shared.extract_cached(extract, dataset, split, options.save_path, save_pkl=False)
-                for split in ("train", "test")
-            )
-            cells += _cells(options, dataset.category, train, test, mvtec[dataset.category])
+            cells += _cells(options, dataset, extract, mvtec[dataset.category])
     cells.sort(key=lambda cell: list(mvtec).index(cell.category))
     means = _means(options.table, cells, origins if all(mvtec.values()) else {})
     _write(options, cells + means, origins)
@@ -107,11 +115,20 @@ def _check(options: argparse.Namespace, models: list[str]) -> None:
 
 
 def _cells(
-    options: argparse.Namespace, category: str, train: FeatureSet, test: FeatureSet, mvtec: bool
+    options: argparse.Namespace, dataset: Dataset, extract, mvtec: bool
 ) -> list[tables.AreaCell] | list[tables.RateCell]:
+    category = dataset.category
+    if options.table == "detectors":
+        train, test = extract.maps(dataset.train), extract.maps(dataset.test)
+        kinds = list(dict.fromkeys(options.detector))
+        return tables.detector_rows(category, train, test, kinds, mvtec)
+    train, test = (
+        shared.extract_cached(extract, dataset, split, options.save_path, save_pkl=False)
+        for split in ("train", "test")
+    )
     if options.table == "thresholds":
         return tables.rate_rows(category, train, test)
-    rows = _ROWS.get(options.table, {train.origin.backbone: {}})
+    rows = _ROWS.get(options.table, {extract.origin.backbone: {}})
     columns = [ALL_LEVELS] if options.table == "combinations" else None
     return tables.area_rows(category, rows, train, test, options.folds, mvtec, columns)
 
@@ -122,6 +139,8 @@ def _means(table: str, cells: list, origins: dict[str, Origin]) -> list:
         return tables.mean_rates(cells)
     if table == "backbones" or not origins:
         return tables.mean_areas(cells, origins)
+    if table == "detectors":
+        return tables.mean_areas(cells, {"pooled": next(iter(origins.values()))})
     rows = [row for row, parameters in _ROWS[table].items() if not parameters]
     return tables.mean_areas(cells, dict.fromkeys(rows, next(iter(origins.values()))))
 
@@ -145,7 +164,7 @@ def _write(options: argparse.Namespace, cells: list, origins: dict[str, Origin])
 def _caption(options: argparse.Namespace) -> str:
     if options.table == "thresholds":
         return "True / false positives in % of the anomalous / normal test images; fitted once."
-    if not options.folds:
+    if not options.folds or options.table == "detectors":
         return "Image AUROC in %, fitted to all training images."
     return (
         "Image AUROC in %, fitted to all training images (in brackets: mean ± standard error of "

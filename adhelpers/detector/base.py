@@ -1,14 +1,15 @@
 """What every detector does once it is fitted: score, set a threshold, and decide."""
 
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..features import Origin
-from ..gaussian import Gaussian
+from ..features import Origin, differing_fields
 from ..ground import UserError, check_choice, check_probability
+from . import file
 from .checks import check_normal, check_not_empty, check_origin
 from .combination import COMBINATIONS, Distances, Scales, combine, level_scales
 from .thresholds import THRESHOLDS, Evidence, p_values
@@ -26,7 +27,6 @@ class Detector(OutlierMixin, BaseEstimator):
     takes, checked.
     """
 
-    gaussians_: dict[str, Gaussian]
     scales_: Scales
     held_out_scores_: np.ndarray | None
     n_train_: int
@@ -173,16 +173,105 @@ class Detector(OutlierMixin, BaseEstimator):
         kind = THRESHOLDS[self.threshold]
         if kind.holding_out and self.held_out_scores_ is None:
             raise _nothing_held_out()
-        dimensions = {name: gaussian.dimensions for name, gaussian in self.gaussians_.items()}
-        return kind.find(Evidence(self.held_out_scores_, dimensions, self.n_train_), self.quantile)
+        evidence = Evidence(self.held_out_scores_, self._dimensions(), self.n_train_)
+        return kind.find(evidence, self.quantile)
+
+    def _dimensions(self) -> dict[str, int]:
+        """Return the dimensions of the Gaussian at each level, for the law that needs them."""
+        return {}
 
     def _forget_decision(self) -> None:
         """Forget what rests on the images fitted to so far."""
         self.held_out_scores_, self.scales_, self._threshold = None, {}, None
 
 
+class GaussianDetector(Detector):
+    """A detector with a Gaussian at each level, which can be fitted in parts, and has a file.
+
+    `_fitted` makes a level's Gaussian of its moments.
+    """
+
+    moments_: dict
+    _gaussians: dict | None
+
+    @property
+    def gaussians_(self) -> dict:
+        """dict: the Gaussians by level name."""
+        if self._gaussians is None:
+            self._gaussians = {name: self._fitted(name, x) for name, x in self.moments_.items()}
+        return self._gaussians
+
+    def merge(self, other: Self) -> Self:
+        """Add the images that another detector was fitted to by `partial_fit`.
+
+        Parameters
+        ----------
+        other : detector
+            With equal parameters, from features of the same origin.
+
+        Returns
+        -------
+        self : detector
+
+        Raises
+        ------
+        UserError
+            If either was not fitted by `partial_fit`, or they do not agree.
+        """
+        for one in (self, other):
+            check_is_fitted(one)
+            if not hasattr(one, "moments_"):
+                raise UserError("merge joins detectors that were fitted by partial_fit")
+        mine, theirs = (_without_tuples(one.get_params()) for one in (self, other))
+        differing = [name for name, value in mine.items() if value != theirs[name]]
+        differing += differing_fields(self.origin_, other.origin_)
+        if list(self.moments_) != list(other.moments_):
+            differing.append("levels")
+        if differing:
+            raise UserError(f"cannot merge, the detectors differ in: {', '.join(differing)}")
+        return self._with_moments(other.moments_)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted detector to an ``.npz`` file, without pickle.
+
+        One that was fitted in parts keeps its moments, and can be merged once it is loaded.
+        """
+        check_is_fitted(self)
+        file.write(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a detector that `save` wrote.
+
+        Raises
+        ------
+        UserError
+            If the file is not there, cut off, of another version, or no detector.
+        """
+        return file.read((cls,), path)
+
+    def _dimensions(self) -> dict[str, int]:
+        return {name: gaussian.dimensions for name, gaussian in self.gaussians_.items()}
+
+    def _with_moments(self, added: dict) -> Self:
+        """Add moments, and forget what was derived from the earlier ones."""
+        earlier = getattr(self, "moments_", {})
+        self.moments_ = {
+            name: earlier[name] + moments if earlier else moments for name, moments in added.items()
+        }
+        self.n_train_ = next(iter(self.moments_.values())).count
+        self._forget_decision()
+        self._gaussians = None
+        return self
+
+
+def _without_tuples(parameters: dict) -> dict:
+    """Return parameters as a file gives them back."""
+    return {key: list(x) if isinstance(x, tuple) else x for key, x in parameters.items()}
+
+
 def _nothing_held_out() -> UserError:
     return UserError(
         "no normal images were held out; give some that were not fitted to set_threshold() (or, "
-        "after partial_fit, take threshold='chi-square')"
+        "for pooled features, take threshold='chi-square')"
     )

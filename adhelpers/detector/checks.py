@@ -4,28 +4,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..features import FeatureSet, Origin, differing_fields
-from ..ground import UserError
+from ..features import Batch, FeatureMaps, FeatureSet, Origin, differing_fields
+from ..ground import UserError, check_choice
+
+_KNOWN = (FeatureSet, FeatureMaps)  # which tell labels and origins, unlike plain arrays
 
 
 def check_normal(features) -> None:
-    """Raise a UserError if anomalous images are among those of a FeatureSet."""
-    if isinstance(features, FeatureSet) and np.any(features.labels):
+    """Raise a UserError if anomalous images are among those of known labels."""
+    if isinstance(features, _KNOWN) and np.any(features.labels):
         raise UserError(
-            f"{np.sum(features.labels)} of {len(features)} training images are labelled "
+            f"{np.sum(features.labels)} of {len(features.labels)} training images are labelled "
             "anomalous; fit on normal images alone"
         )
 
 
 def check_not_empty(features) -> None:
-    """Raise a UserError if a FeatureSet is of no images."""
-    if isinstance(features, FeatureSet) and not len(features):
+    """Raise a UserError if there are no images."""
+    if isinstance(features, _KNOWN) and not len(features.labels):
         raise UserError("there are no images in these features; give at least one")
 
 
 def check_origin(origin: Origin | None, features) -> None:
-    """Raise a UserError if a FeatureSet is of another origin than what was fitted on."""
-    if not isinstance(features, FeatureSet) or origin is None:
+    """Raise a UserError if features are of another origin than what was fitted on."""
+    if not isinstance(features, _KNOWN) or origin is None:
         return
     if differing := differing_fields(origin, features.origin):
         raise UserError(
@@ -69,3 +71,58 @@ def checked_levels(
                 f"first in {features.paths[bad[0]] or f'row {bad[0]}'}; extract them again"
             )
     return levels
+
+
+def checked_maps(
+    maps: FeatureMaps,
+    names: Sequence[str] | None,
+    shapes: dict[str, tuple[int, int, int]] | None = None,
+) -> list[str]:
+    """Return the levels asked for, if there are such maps, of the shapes that were fitted on.
+
+    Parameters
+    ----------
+    maps : FeatureMaps
+    names : sequence of str, optional
+        Of the levels; all when not given.
+    shapes : dict of str to (int, int, int), optional
+        Height, width and channels by level.
+
+    Raises
+    ------
+    UserError
+        If these are no feature maps, there are none, a level is missing, or has another shape.
+    """
+    if not isinstance(maps, FeatureMaps):
+        raise UserError(
+            f"Gaussians per position take feature maps (Extractor.maps), not {type(maps).__name__}"
+        )
+    check_not_empty(maps)
+    names = list(maps.levels if names is None else names)
+    if not names:
+        raise UserError(f"no levels are chosen; there are: {', '.join(maps.levels)}")
+    for name in names:
+        check_choice("level", name, maps.levels)
+        if shapes and tuple(maps.shapes[name]) != shapes[name]:
+            raise UserError(
+                f"{name} has maps of {words_of_shape(maps.shapes[name])}, but the detector was "
+                f"fitted on {words_of_shape(shapes[name])}; use the same backbone and input size"
+            )
+    return names
+
+
+def words_of_shape(shape: tuple[int, int, int]) -> str:
+    """Return the shape of a map in words."""
+    height, width, channels = shape
+    return f"{height} x {width} positions and {channels} channels"
+
+
+def check_finite(batch: Batch, levels: Sequence[str]) -> None:
+    """Raise a UserError if a feature map holds a value that is no number."""
+    for name in levels:
+        bad = np.flatnonzero(~np.isfinite(batch.maps[name]).all(axis=(1, 2, 3)))
+        if len(bad):
+            raise UserError(
+                f"{name} has NaN or infinite features, first in "
+                f"{batch.features.paths[bad[0]] or 'an image in memory'}; look at this image"
+            )

@@ -1,8 +1,8 @@
 """From the distances at each level to one score per image, without labels.
 
-The plain sum is the paper's. The other two first measure each level by normal images that were
-held out, so that a level with large distances, or with much spread between normal images, weighs
-no more than others.
+The plain sum is the paper's. The others first measure each level by normal images that were held
+out, so that a level with large distances, or with much spread between normal images, weighs no
+more than others.
 """
 
 from collections.abc import Callable
@@ -45,6 +45,11 @@ def level_scales(distances: Distances) -> Scales:
 def total(distances: Distances, scales: Scales) -> np.ndarray:
     """Return the sum of the distances (Rippel et al., arXiv 2005.14140)."""
     return np.sum(list(distances.values()), axis=0)
+
+
+def total_of_shares(distances: Distances, scales: Scales) -> np.ndarray:
+    """Return the sum of the distances, each over the mean of held-out normal images'."""
+    return np.sum([x / scales[name][0] for name, x in distances.items()], axis=0)
 
 
 def total_of_z_scores(distances: Distances, scales: Scales) -> np.ndarray:
@@ -91,6 +96,9 @@ class Combination(NamedTuple):
 #: The combinations by name.
 COMBINATIONS = {
     "sum": Combination(total, "the distances added up (the paper's)", needs_scales=False),
+    "relative": Combination(
+        total_of_shares, "each over its mean over held-out normal images, added up"
+    ),
     "z-score": Combination(
         total_of_z_scores, "each in standard deviations of held-out normal images, added up"
     ),

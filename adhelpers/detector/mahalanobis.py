@@ -5,23 +5,22 @@ Pre-Trained Deep Features for Anomaly Detection", ICPR 2020, arXiv 2005.14140.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from ..features import FeatureSet, differing_fields
+from ..features import FeatureSet
 from ..gaussian import MIN_IMAGES, Covariance, Gaussian, Moments, fit_moments
 from ..ground import UserError, linear_algebra_threads
-from . import checks, file
-from .base import Detector
+from . import checks
+from .base import GaussianDetector
 from .fitting import fit_levels, naming
 from .thresholds import THRESHOLDS
 
 _LEVEL = "level_1"  # what the columns of a plain array are called
 
 
-class MahalanobisDetector(Detector):
+class MahalanobisDetector(GaussianDetector):
     """Anomaly detector: a Gaussian per level, and the sum of the Mahalanobis distances.
 
     Parameters
@@ -170,65 +169,6 @@ class MahalanobisDetector(Detector):
             levels = self._first_levels(X, 1)
         return self._with_moments({name: Moments.of(x) for name, x in levels.items()})
 
-    def merge(self, other: "MahalanobisDetector") -> "MahalanobisDetector":
-        """Add the images that another detector was fitted to by `partial_fit`.
-
-        Parameters
-        ----------
-        other : MahalanobisDetector
-            With equal parameters, from features of the same origin.
-
-        Returns
-        -------
-        self : MahalanobisDetector
-
-        Raises
-        ------
-        UserError
-            If either was not fitted by `partial_fit`, or they do not agree.
-        """
-        for one in (self, other):
-            check_is_fitted(one)
-            if not hasattr(one, "moments_"):
-                raise UserError("merge joins detectors that were fitted by partial_fit")
-        mine, theirs = self.get_params(), other.get_params()
-        differing = [name for name, value in mine.items() if value != theirs[name]]
-        differing += differing_fields(self.origin_, other.origin_)
-        if list(self.moments_) != list(other.moments_):
-            differing.append("levels")
-        if differing:
-            raise UserError(f"cannot merge, the detectors differ in: {', '.join(differing)}")
-        return self._with_moments(other.moments_)
-
-    @property
-    def gaussians_(self) -> dict[str, Gaussian]:
-        """dict of str to Gaussian: by level name."""
-        if self._gaussians is None:
-            self._gaussians = {
-                name: naming(name, fit_moments, moments, self._covariance())
-                for name, moments in self.moments_.items()
-            }
-        return self._gaussians
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted detector to an ``.npz`` file, without pickle.
-
-        One that was fitted in parts keeps its moments, and can be merged once it is loaded.
-        """
-        check_is_fitted(self)
-        file.write(self, path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> "MahalanobisDetector":
-        """Read a detector that `save` wrote.
-
-        Raises
-        ------
-        UserError
-            If the file is not there, cut off, of another version, or no detector.
-        """
-        return file.read(cls, path)
-
     def check_parameters(self) -> None:
         """Raise a UserError if a parameter is unknown or out of range, as `fit` does."""
         self._check_decision()
@@ -259,16 +199,8 @@ class MahalanobisDetector(Detector):
         self._gaussians = None
         return levels
 
-    def _with_moments(self, added: dict[str, Moments]) -> "MahalanobisDetector":
-        """Add moments, and forget what was derived from the earlier ones."""
-        earlier = getattr(self, "moments_", {})
-        self.moments_ = {
-            name: earlier[name] + moments if earlier else moments for name, moments in added.items()
-        }
-        self.n_train_ = next(iter(self.moments_.values())).count
-        self._forget_decision()
-        self._gaussians = None
-        return self
+    def _fitted(self, name: str, moments: Moments) -> Gaussian:
+        return naming(name, fit_moments, moments, self._covariance())
 
     def _widths(self) -> dict[str, int]:
         parts = getattr(self, "moments_", None) or self.gaussians_

@@ -7,11 +7,13 @@ from . import explain
 from .augmentation_choice import choose
 from .explain import Explainer, HeatMap, check_combination, split_distance, summed
 from .level_damage import LevelDamage, damage, write_damage
+from .local_explain import LocalExplainer, make_explainer
 from .pixel_scores import PixelCurves, Truth, pixel_curves, read_truth, with_masks
 from .pixel_summary import (
     PixelResult,
     areas_of_images,
     evaluate_pixels,
+    hits,
     pixel_table,
     write_pixel_rows,
     write_pixel_summary,

@@ -26,6 +26,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import images
+from ..backbones import KerasRunner
 from ..detector import MahalanobisDetector
 from ..features import Origin, differing_fields
 from ..gaussian import Gaussian
@@ -40,7 +41,10 @@ class HeatMap:
     Parameters
     ----------
     levels : dict of str to ndarray of float64, shape (h_l, w_l)
-        By level; the mean of each is the level's distance.
+        By level: the split of its distance, whose mean is the distance; or, of Gaussians per
+        position, the distance at each, the largest of which is the level's.
+    distances : dict of str to float
+        By level.
     score : float
         The image's anomaly score.
     image_shape : (int, int)
@@ -51,21 +55,18 @@ class HeatMap:
     """
 
     levels: dict[str, np.ndarray]
+    distances: dict[str, float]
     score: float
     image_shape: tuple[int, int]
     window: tuple[float, float, float, float]
 
-    @property
-    def distances(self) -> dict[str, float]:
-        """dict of str to float: the Mahalanobis distance at each level."""
-        return {name: float(values.mean()) for name, values in self.levels.items()}
-
     @cached_property
     def total(self) -> np.ndarray:
-        """ndarray of float64, shape (H, W): the score split over the image's pixels.
+        """ndarray of float64, shape (H, W): the levels' maps laid over the image and added up.
 
-        Its sum, divided by the window's area in pixels, is the score: where the network saw the
-        whole image (protocol "square"), the score is the map's mean. Outside the window it is 0.
+        Of a split score, its sum, divided by the window's area in pixels, is the score: where the
+        network saw the whole image (protocol "square"), the score is the map's mean. Outside the
+        window it is 0.
         """
         return sum(
             resampled(values, self.image_shape, self.window) for values in self.levels.values()
@@ -103,6 +104,9 @@ class Explainer:
     (61.2, 61.2)
     """
 
+    #: What its maps show, in words.
+    shows = "where the score comes from"
+
     def __init__(self, extract, detector: MahalanobisDetector):
         _check_origin(extract.origin, detector.origin_)
         check_combination(detector)
@@ -110,7 +114,7 @@ class Explainer:
         self.detector = detector
         self.gaussians = detector.gaussians_
         self.batch_size = extract.batch_size
-        self._maps = _compiled(extract.backbone, list(self.gaussians))
+        self._runner = KerasRunner(extract.backbone, list(self.gaussians))
 
     def __call__(self, image: np.ndarray) -> HeatMap:
         """Split the score of one image.
@@ -125,10 +129,16 @@ class Explainer:
         shape = image.shape[:2]
         return HeatMap(
             {name: maps[0] for name, maps in levels.items()},
+            {name: float(maps.mean()) for name, maps in levels.items()},
             float(self.scores(levels)[0]),
             shape,
             seen_window(shape, size, protocol),
         )
+
+    def explained(self, images: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return the maps of many images, as `of_pixels`, and their scores, shape (N,)."""
+        levels = self.of_pixels(images)
+        return levels, self.scores(levels)
 
     def level_maps(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """Split the distances of images that have the network's size.
@@ -143,11 +153,9 @@ class Explainer:
         levels : dict of str to ndarray of float64, shape (N, h_l, w_l)
             The mean of each map is the image's distance at that level.
         """
-        import tensorflow as tf
-
-        levels = self._maps(tf.constant(batch, tf.float32))
+        _, levels = self._runner.run(batch)
         return {
-            name: np.stack([split_distance(gaussian, one) for one in levels[name].numpy()])
+            name: np.stack([split_distance(gaussian, one) for one in levels[name]])
             for name, gaussian in self.gaussians.items()
         }
 
@@ -283,17 +291,3 @@ def check_combination(detector: MahalanobisDetector) -> None:
             f"the detector combines its levels by {detector.combination!r}, but heat maps split "
             "the plain sum of the distances; explain one with combination='sum'"
         )
-
-
-def _compiled(backbone, names: list[str]):
-    """Return a compiled function from a batch of images to the feature maps of some levels."""
-    import tensorflow as tf
-
-    side = backbone.input_size
-
-    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.float32)])
-    def maps(batch):
-        levels = backbone.model(batch, training=False)
-        return {name: levels[name] for name in names}
-
-    return maps.get_concrete_function()

@@ -107,7 +107,13 @@ def gallery(rows: dict[str, Sequence[Example]], title: str = "", subtitle: str =
 
 
 def _lay(axes: Axes, image: np.ndarray, heat: np.ndarray) -> None:
-    """Lay heat over a grey image: the stronger it is, the less the image shows."""
+    """Lay heat over a grey image: the stronger it is, the less the image shows.
+
+    Distances, which are above 0 at every position, are shown from their median on.
+    """
+    seen = heat[heat != 0]  # outside the window that the network saw, it is 0
+    if seen.size and seen.min() > 0:
+        heat = np.maximum(heat - np.median(seen), 0)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     limit = max(np.quantile(np.abs(heat), 0.995), 1e-12)
     axes.imshow(grey, cmap="gray", vmin=-60, vmax=255)

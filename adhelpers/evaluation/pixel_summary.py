@@ -22,7 +22,8 @@ class PixelResult:
     """One category's heat maps against its masks.
 
     Areas are fractions from 0 to 1, or None where no pixel is defective: those of the sum over
-    the levels, and by the map's name.
+    the levels, and by the map's name. The hits are the detected anomalies (of the masks that are
+    not empty, the images above the threshold) whose map is largest inside the mask.
     """
 
     category: str
@@ -38,11 +39,23 @@ class PixelResult:
     pixel_auroc: float | None
     pro: float | None
     by_map: dict[str, dict[str, float]]
+    n_detected: int = 0
+    n_hits: int = 0
+
+    @property
+    def hit_rate(self) -> float | None:
+        """The share of hits among the detected anomalies, 0 to 1; None where there are none."""
+        return self.n_hits / self.n_detected if self.n_detected else None
 
     @property
     def note(self) -> str:
-        """What was left out, or is not defined; empty if nothing."""
+        """The hit rate, and what was left out, or is not defined."""
         notes = []
+        if self.n_detected:
+            notes.append(
+                f"the map is largest inside the mask in {self.n_hits} of {self.n_detected} "
+                f"detected anomalies (hit rate {self.hit_rate:.1%})".replace("%", " %")
+            )
         if not self.by_map:
             notes.append("pixel scores not defined: no defective pixels")
         if self.n_without_mask:
@@ -53,7 +66,12 @@ class PixelResult:
 
 
 def evaluate_pixels(
-    category: str, truth: Truth, levels: dict[str, np.ndarray], origin: Origin, detector: str
+    category: str,
+    truth: Truth,
+    levels: dict[str, np.ndarray],
+    origin: Origin,
+    detector: str,
+    detected: np.ndarray | None = None,
 ) -> PixelResult:
     """Compare the heat maps of test images with their masks: of all levels, and of each.
 
@@ -62,13 +80,17 @@ def evaluate_pixels(
     category : str
     truth : Truth
     levels : dict of str to ndarray, shape (N, h_l, w_l)
-        What `adhelpers.explain.Explainer.of_pixels` gives for the images of `truth`.
+        What `adhelpers.explain.Explainer.explained` gives for the images of `truth`.
     origin : Origin
     detector : str
         The detector's choices, in words.
+    detected : ndarray of bool, shape (N,), optional
+        The images whose score is above the threshold, to count hits among.
     """
     size = truth.masks.shape[1]
-    by_map = {}
+    by_map, found = {}, np.zeros(len(truth.masks), dtype=bool)
+    if detected is not None:
+        found = detected & truth.masks.any(axis=(1, 2))
     if truth.masks.any():
         for name, maps in _variants(levels, size):
             curves = pixel_curves(truth.masks, maps)
@@ -86,13 +108,37 @@ def evaluate_pixels(
         n_skipped=len(truth.unreadable),
         **by_map.get(SUM, {"pixel_auroc": None, "pro": None}),
         by_map=by_map,
+        n_detected=int(found.sum()),
+        n_hits=int(hits(truth.masks[found], summed(levels, size)[found]).sum()),
     )
+
+
+def hits(masks: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """Return for each image whether its map's largest value lies inside its mask.
+
+    Parameters
+    ----------
+    masks : ndarray of bool, shape (N, S, S)
+    maps : ndarray of float, shape (N, S, S)
+
+    Returns
+    -------
+    hits : ndarray of bool, shape (N,)
+
+    Examples
+    --------
+    >>> hits(np.array([[[True, False]], [[False, True]]]), np.array([[[2.0, 1.0]], [[2.0, 1.0]]]))
+    array([ True, False])
+    """
+    flat = maps.reshape(len(maps), int(np.prod(maps.shape[1:])))
+    return masks.reshape(flat.shape)[np.arange(len(flat)), flat.argmax(axis=1)]
 
 
 def _variants(levels: dict[str, np.ndarray], size: int) -> Iterator[tuple[str, np.ndarray]]:
     """Yield, one after the other, the ways to make a heat map, each with its maps."""
     yield SUM, summed(levels, size)
-    yield POSITIVE, summed(levels, size, positive_only=True)
+    if any(maps.min() < 0 for maps in levels.values()):
+        yield POSITIVE, summed(levels, size, positive_only=True)
     for name, maps in levels.items():
         yield name, summed({name: maps}, size)
 
@@ -131,7 +177,9 @@ def write_pixel_rows(truth: Truth, scores: np.ndarray, areas: np.ndarray, path: 
 
 def write_pixel_summary(results: Sequence[PixelResult], folder: str | Path) -> None:
     """Write ``pixel_summary.json``, and ``pixel_summary.csv`` with a row per category and map."""
-    records = [{**asdict(result), "note": result.note} for result in results]
+    records = [
+        {**asdict(result), "hit_rate": result.hit_rate, "note": result.note} for result in results
+    ]
     text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
     write_text(Path(folder) / "pixel_summary.json", text)
     rows = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..detector import MahalanobisDetector
+from ..detector import JointDetector, LocalDetector, MahalanobisDetector, kind_of
 from ..features import FeatureSet
 from ..ground import write_rows, write_text
 from .roc import auc_interval, defect_type_auc, is_defined, missing_class, roc_auc
@@ -15,12 +15,13 @@ from .roc import auc_interval, defect_type_auc, is_defined, missing_class, roc_a
 
 @dataclass(frozen=True)
 class Result:
-    """One row of a run's summary: one category, model, engine and precision.
+    """One row of a run's summary: one category, model, engine, precision and kind of detector.
 
-    Areas are fractions from 0 to 1, or None where the test split has only one class. The interval
-    is DeLong's at 95 %. Seconds are those of extraction, fit and scoring; milliseconds those of
-    the network for one image, as `adhelpers.Extractor.milliseconds` measures them. The size is
-    that of the TFLite model, in megabytes.
+    The kind is a key of `adhelpers.detector.DETECTORS`, and the detector is that in words. Areas
+    are fractions from 0 to 1, or None where the test split has only one class. The interval is
+    DeLong's at 95 %. Seconds are those of extraction, fits and scoring, of all kinds together;
+    milliseconds those of the network for one image, as `adhelpers.Extractor.milliseconds` measures
+    them. The size is that of the TFLite model, in megabytes.
     """
 
     category: str
@@ -29,6 +30,7 @@ class Result:
     engine: str
     precision: str
     protocol: str
+    kind: str
     detector: str
     n_train: int
     n_test: int
@@ -55,7 +57,7 @@ class Result:
 def evaluate(
     category: str,
     features: FeatureSet,
-    detector: MahalanobisDetector,
+    detector: MahalanobisDetector | LocalDetector | JointDetector,
     distances: dict[str, np.ndarray],
     n_train: int,
     seconds: float,
@@ -68,7 +70,7 @@ def evaluate(
     category : str
     features : FeatureSet
         Of the test images: for their labels, defect types and origin.
-    detector : MahalanobisDetector
+    detector : MahalanobisDetector, LocalDetector or JointDetector
         The fitted one.
     distances : dict of str to ndarray, shape (N,)
         Of the test images, by level.
@@ -87,6 +89,7 @@ def evaluate(
         engine=origin.engine,
         precision=origin.precision,
         protocol=origin.protocol,
+        kind=kind_of(detector),
         detector=detector.words,
         n_train=n_train,
         n_test=len(features),
@@ -139,45 +142,74 @@ def precision_table(results: Sequence[Result]) -> str:
     Parameters
     ----------
     results : sequence of Result
-        With sizes and milliseconds.
+        With sizes and milliseconds; those of one category, engine and precision, which differ in
+        the kind of detector, one after the other.
     """
-    head = ["category", "engine", "precision", "image AUROC", "difference", "MB", "ms per image"]
+    kinds = _kinds(results)
+    columns = [f"image AUROC{f', {kind}' if len(kinds) > 1 else ''}" for kind in kinds]
+    head = ["category", "engine", "precision", *columns, "MB", "ms per image"]
     rows, first = [], {}
-    for r in results:
-        base = first.setdefault(r.category, r)
-        area, difference = "not defined", ""
-        if r.image_auroc is not None:
-            area = f"{100 * r.image_auroc:.1f} %"
-            if r is not base:
-                difference = f"{100 * (r.image_auroc - base.image_auroc):+.1f}"
-        rows.append(
-            [
-                r.category,
-                r.engine,
-                r.precision,
-                area,
-                difference,
-                "" if r.model_mb is None else f"{r.model_mb:.1f}",
-                "" if r.ms_per_image is None else f"{r.ms_per_image:.1f}",
-            ]
-        )
+    for start in range(0, len(results), len(kinds)):
+        group = results[start : start + len(kinds)]
+        r = group[0]
+        base = first.setdefault(r.category, group)
+        cells = [_difference(one, other) for one, other in zip(group, base, strict=True)]
+        size = "" if r.model_mb is None else f"{r.model_mb:.1f}"
+        milliseconds = "" if r.ms_per_image is None else f"{r.ms_per_image:.1f}"
+        rows.append([r.category, r.engine, r.precision, *cells, size, milliseconds])
     return aligned([head, *rows])
 
 
+def _difference(result: Result, base: Result) -> str:
+    """Return a result's area, and how far it is from another's, in words."""
+    if result.image_auroc is None:
+        return "not defined"
+    area = f"{100 * result.image_auroc:.1f} %"
+    if result is base:
+        return area
+    return f"{area} ({100 * (result.image_auroc - base.image_auroc):+.1f})"
+
+
+def _kinds(results: Sequence[Result]) -> list[str]:
+    return list(dict.fromkeys(result.kind for result in results))
+
+
 def summary_table(results: Sequence[Result]) -> str:
-    """Return the summary as text for the screen, with the mean over the categories."""
-    head = ["category", "train", "test", "image AUROC (95 % interval)"]
-    rows = [[r.category, str(r.n_train), str(r.n_test), r.auroc_text] for r in results]
-    areas = [r.image_auroc for r in results if r.image_auroc is not None]
-    if len(areas) > 1:
-        rows.append(["mean", "", "", f"{100 * np.mean(areas):.1f} %"])
+    """Return the summary as text for the screen, with the mean over the categories.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Of one network; those of one category, which differ in the kind of detector, one after the
+        other.
+    """
+    kinds = _kinds(results)
+    words = "image AUROC (95 % interval)"
+    columns = [words] if len(kinds) == 1 else [f"{kind}: {words}" for kind in kinds]
+    rows = [["category", "train", "test", *columns]]
+    for start in range(0, len(results), len(kinds)):
+        group = results[start : start + len(kinds)]
+        r = group[0]
+        rows.append([r.category, str(r.n_train), str(r.n_test), *(x.auroc_text for x in group)])
+    if len(rows) > 2:
+        rows.append(
+            ["mean", "", "", *(_mean_area(results[i :: len(kinds)]) for i in range(len(kinds)))]
+        )
     first = results[0]
     origin = (
         f"{first.model}, weights: {first.weights}, protocol: {first.protocol}, "
-        f"engine: {first.engine} {first.precision}\n{first.detector}"
+        f"engine: {first.engine} {first.precision}"
     )
-    notes = [f"{result.category}: {result.note}" for result in results if result.note]
-    return "\n".join([origin, aligned([head, *rows]), *notes])
+    detectors = [
+        f"{f'{r.kind}: ' if len(kinds) > 1 else ''}{r.detector}" for r in results[: len(kinds)]
+    ]
+    notes = dict.fromkeys(f"{r.category}: {r.note}" for r in results if r.note)
+    return "\n".join([origin, *detectors, aligned(rows), *notes])
+
+
+def _mean_area(results: Sequence[Result]) -> str:
+    areas = [r.image_auroc for r in results if r.image_auroc is not None]
+    return f"{100 * np.mean(areas):.1f} %" if areas else ""
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

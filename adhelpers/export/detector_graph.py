@@ -1,21 +1,25 @@
 """The whole detector as one TensorFlow Lite model: image in, anomaly score out.
 
-The network is taken as it was converted, bit for bit, and the Gaussians follow it as float32
-operators in the same graph. So the deployed detector sees the very features that it was fitted on,
-whatever the precision of the network, and its tail is never quantized: in int8 it would give every
-image the same score.
+The network is taken as it was converted, bit for bit, up to the last level that the detector needs,
+and the Gaussians follow it as float32 operators in the same graph. So the deployed detector sees
+the very features that it was fitted on, whatever the precision of the network, and its tail is
+never quantized: in int8 it would give every image the same score.
 """
 
 import json
+from collections.abc import Callable
 from importlib.metadata import version
 
 import numpy as np
 
 from .. import __version__, edge
-from ..detector import MahalanobisDetector
+from ..detector import POOLED, JointDetector, LocalDetector, MahalanobisDetector, kind_of
 from ..gaussian import Gaussian
 from ..ground import UserError, chosen
-from .graph import Graph
+from .local_graph import append_local
+from .tail import Tail
+
+Detector = MahalanobisDetector | LocalDetector | JointDetector
 
 #: How far the graph's scores may be from the Python detector's, relatively.
 TOLERANCE = 1e-3
@@ -23,7 +27,7 @@ TOLERANCE = 1e-3
 _RECORDED_VERSIONS = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer", "numpy")
 
 
-def build(network: bytes, detector: MahalanobisDetector, facts: dict | None = None) -> bytes:
+def build(network: bytes, detector: Detector, facts: dict | None = None) -> bytes:
     """Append a fitted detector to a network's model.
 
     Parameters
@@ -31,8 +35,8 @@ def build(network: bytes, detector: MahalanobisDetector, facts: dict | None = No
     network : bytes
         A ``.tflite`` model of any precision, as `Extractor.model`: one image, (1, S, S, 3), RGB,
         0-255, to the pooled levels, (1, D_l) each, by the names in its signature.
-    detector : MahalanobisDetector
-        Fitted on features of this very network.
+    detector : MahalanobisDetector, LocalDetector or JointDetector
+        Fitted on features, or maps, of this very network.
     facts : dict, optional
         More for the record inside: see `describe`.
 
@@ -40,53 +44,35 @@ def build(network: bytes, detector: MahalanobisDetector, facts: dict | None = No
     -------
     model : bytes
         A ``.tflite`` model whose signature takes ``image``, uint8, (1, S, S, 3), RGB, and gives
-        ``score``, float32, (1,), and ``distances``, float32, (1, L), by level. The record of
-        `describe` stands inside as JSON, under the name `adhelpers.edge.RECORD_NAME`.
+        ``score``, float32, (1,), and ``distances``, float32, (1, L), by level; of a detector that
+        looks at each position also ``heat_map``, float32, (1, h, w), as its `heat_maps`. The
+        record of `describe` stands inside as JSON, under the name `adhelpers.edge.RECORD_NAME`.
 
     Raises
     ------
     UserError
-        If the network lacks a level that the detector needs or has another width there, or the
-        detector combines its levels in a way that the format has no operators for.
-
-    Notes
-    -----
-    With W the axes of a Gaussian as rows and v their variances, a level's distance is the norm of
-    ``c / sqrt(floor) + W^T ((1 / sqrt(v) - 1 / sqrt(floor)) * W c)``, c being the centred feature
-    vector: the symmetric square root of the inverse covariance times c. It needs R x D numbers,
-    never more than the D x D of a Cholesky factor; and unlike with ``|c|^2 / floor - |.|^2``, no
-    squares are subtracted from each other in float32. Where the axes span all that counts (R = D,
-    or an infinite floor), it is the norm of ``W c / sqrt(v)``.
+        If the network lacks a level that the detector needs or has another width or another size
+        of the map there, or the detector combines its levels in a way that the format has no
+        operators for.
     """
     summands = chosen("combination for an export", detector.combination, _SUMMANDS)
-    graph = Graph(network)
-    levels = graph.outputs()
-    squared = []
-    for name, gaussian in detector.gaussians_.items():
-        if name not in levels:
-            raise UserError(f"the network has no {name}; it has: {', '.join(levels)}")
-        features = graph.as_float(levels[name])
-        width, expected = graph.shape(features)[-1], len(gaussian.mean)
-        if width != expected:
-            raise UserError(
-                f"the network's {name} has {width} features, but the detector was fitted on "
-                f"{expected}; use the same backbone for both"
-            )
-        squared.append(_squared_distance(graph, name, features, gaussian))
-    distances = graph.sqrt(graph.concatenate(squared), "distances")
-    score = graph.total(summands(graph, distances, detector), "score", keep_dims=False)
-    graph.take_bytes("image")
-    graph.set_signature("image", {"score": score, "distances": distances})
-    graph.attach(edge.RECORD_NAME, json.dumps(describe(detector, facts)).encode())
-    return graph.packed()
+    tail = Tail(network)
+    outputs = _TAILS[kind_of(detector)](tail, tail.outputs(), detector)
+    summed = summands(tail, outputs["distances"], detector)
+    score = tail.total(summed, "score", keep_dims=False)
+    tail.take_bytes("image")
+    tail.set_signature("image", {"score": score, **outputs})
+    tail.drop_unused()
+    tail.attach(edge.RECORD_NAME, json.dumps(describe(detector, facts)).encode())
+    return tail.packed()
 
 
-def describe(detector: MahalanobisDetector, facts: dict | None = None) -> dict:
+def describe(detector: Detector, facts: dict | None = None) -> dict:
     """Return the record inside a model: what the detector is, and how it is used.
 
     Parameters
     ----------
-    detector : MahalanobisDetector
+    detector : MahalanobisDetector, LocalDetector or JointDetector
     facts : dict, optional
         What the detector does not know: ``category``, and ``image_shape`` (height and width of
         the training images, in pixels), so that images of another aspect are noticed.
@@ -94,15 +80,16 @@ def describe(detector: MahalanobisDetector, facts: dict | None = None) -> dict:
     Returns
     -------
     record : dict
-        These facts, the origin of the features, the levels' names in the order of ``distances``,
-        the threshold (None if the detector has none), the detector's parameters, the number of
-        images fitted on, and the versions of the packages.
+        These facts, the origin of the features, the detector's kind, the levels' names in the
+        order of ``distances``, the threshold (None if the detector has none), the detector's
+        parameters, the number of images fitted on, and the versions of the packages.
     """
     return {
         "format": 1,
         **(facts or {}),
         **(detector.origin_.record if detector.origin_ else {}),
-        "levels": list(detector.gaussians_),
+        "detector": kind_of(detector),
+        "levels": _names(detector),
         "threshold": None if detector.threshold is None else detector.threshold_,
         "parameters": detector.get_params(),
         "n_train": detector.n_train_,
@@ -152,35 +139,97 @@ def check(model: bytes, images: np.ndarray, expected: np.ndarray) -> float:
     )
 
 
-def _squared_distance(graph: Graph, name: str, features: int, gaussian: Gaussian) -> int:
+def _names(detector: Detector) -> list[str]:
+    """Return what the distances are called, in their order."""
+    if isinstance(detector, JointDetector):
+        return [*detector.local_.gaussians_, POOLED]
+    return list(detector.gaussians_)
+
+
+def _pooled(tail: Tail, levels: dict[str, int], detector: MahalanobisDetector) -> dict[str, int]:
+    """Append the distances of the pooled levels.
+
+    With W the axes of a Gaussian as rows and v their variances, a level's distance is the norm of
+    ``c / sqrt(floor) + W^T ((1 / sqrt(v) - 1 / sqrt(floor)) * W c)``, c being the centred feature
+    vector: the symmetric square root of the inverse covariance times c. It needs R x D numbers,
+    never more than the D x D of a Cholesky factor; and unlike with ``|c|^2 / floor - |.|^2``, no
+    squares are subtracted from each other in float32. Where the axes span all that counts (R = D,
+    or an infinite floor), it is the norm of ``W c / sqrt(v)``.
+    """
+    squared = []
+    for name, gaussian in detector.gaussians_.items():
+        if name not in levels:
+            raise UserError(f"the network has no {name}; it has: {', '.join(levels)}")
+        features = tail.as_float(levels[name])
+        width, expected = tail.shape(features)[-1], len(gaussian.mean)
+        if width != expected:
+            raise UserError(
+                f"the network's {name} has {width} features, but the detector was fitted on "
+                f"{expected}; use the same backbone for both"
+            )
+        squared.append(_squared_distance(tail, name, features, gaussian))
+    return {"distances": tail.sqrt(tail.concatenate(squared), "distances")}
+
+
+def _local(tail: Tail, levels: dict[str, int], detector: LocalDetector) -> dict[str, int]:
+    distances, heat_map = append_local(tail, levels, detector)
+    return {"distances": distances, "heat_map": heat_map}
+
+
+def _both(tail: Tail, levels: dict[str, int], detector: JointDetector) -> dict[str, int]:
+    """Append the distances per position, and the sum of the pooled ones as one more."""
+    outputs = _local(tail, levels, detector.local_)
+    pooled = tail.total(_pooled(tail, levels, detector.pooled_)["distances"], POOLED)
+    return {**outputs, "distances": tail.concatenate([outputs["distances"], pooled])}
+
+
+#: What appends the outputs but for the score, by the kind of detector.
+_TAILS: dict[str, Callable[[Tail, dict[str, int], Detector], dict[str, int]]] = {
+    "pooled": _pooled,
+    "local": _local,
+    "both": _both,
+}
+
+
+def _squared_distance(tail: Tail, name: str, features: int, gaussian: Gaussian) -> int:
     """Append the squared distance, (1, 1), of a level's features, (1, D)."""
     axes, inside = gaussian.axes, gaussian.variances**-0.5
     outside = gaussian.floor**-0.5 if len(axes) < gaussian.dimensions else 0.0
-    centred = graph.subtract(features, graph.constant(gaussian.mean, f"{name}/mean"))
+    centred = tail.subtract(features, tail.constant(gaussian.mean, f"{name}/mean"))
     if np.count_nonzero(axes) == len(axes):  # the channels themselves are the axes
         scale = np.full(len(gaussian.mean), outside)
         scale[axes.nonzero()[1]] = inside
-        white = graph.multiply(centred, graph.constant(scale, f"{name}/scale"))
+        white = tail.multiply(centred, tail.constant(scale, f"{name}/scale"))
     else:
-        directions = graph.constant(axes, f"{name}/axes")
-        scale = graph.constant(inside - outside, f"{name}/scale")
-        white = graph.multiply(graph.matmul(centred, directions, transposed=True), scale)
+        directions = tail.constant(axes, f"{name}/axes")
+        scale = tail.constant(inside - outside, f"{name}/scale")
+        white = tail.multiply(tail.matmul(centred, directions, transposed=True), scale)
         if outside:
-            rest = graph.multiply(centred, graph.constant(np.array(outside), f"{name}/outside"))
-            white = graph.add(graph.matmul(white, directions), rest)
-    return graph.total(graph.multiply(white, white), f"{name}/squared")
+            rest = tail.multiply(centred, tail.constant(np.array(outside), f"{name}/outside"))
+            white = tail.add(tail.matmul(white, directions), rest)
+    return tail.total(tail.multiply(white, white), f"{name}/squared")
 
 
-def _as_they_are(graph: Graph, distances: int, detector: MahalanobisDetector) -> int:
+def _as_they_are(tail: Tail, distances: int, detector: Detector) -> int:
     return distances
 
 
-def _z_scores(graph: Graph, distances: int, detector: MahalanobisDetector) -> int:
-    means, spreads = np.array([detector.scales_[name] for name in detector.gaussians_]).T
-    centred = graph.subtract(distances, graph.constant(means, "score/means"))
-    return graph.multiply(centred, graph.constant(1 / spreads, "score/scale"))
+def _relative(tail: Tail, distances: int, detector: Detector) -> int:
+    means, _ = _scales(detector)
+    return tail.multiply(distances, tail.constant(1 / means, "score/scale"))
+
+
+def _z_scores(tail: Tail, distances: int, detector: Detector) -> int:
+    means, spreads = _scales(detector)
+    centred = tail.subtract(distances, tail.constant(means, "score/means"))
+    return tail.multiply(centred, tail.constant(1 / spreads, "score/scale"))
+
+
+def _scales(detector: Detector) -> np.ndarray:
+    """Return the means and the spreads of held-out distances, (2, L)."""
+    return np.array([detector.scales_[name] for name in _names(detector)]).T
 
 
 #: What each level adds to the score, (1, L), by the combination's name. Fisher's statistic has no
 #: operators in the format.
-_SUMMANDS = {"sum": _as_they_are, "z-score": _z_scores}
+_SUMMANDS = {"sum": _as_they_are, "relative": _relative, "z-score": _z_scores}

@@ -1,63 +1,20 @@
-"""Where the score of an exported detector comes from, by LiteRT alone.
-
-The network's feature maps and the Gaussians are all in the file: the maps are taken from inside the
-graph, and each level's distance is split over its positions as `adhelpers.explain` does.
-"""
-
-from typing import NamedTuple
+"""Where the score of an exported detector comes from, by LiteRT alone."""
 
 import cv2
 import numpy as np
 
 from .. import edge
-from ..ground import UserError, silence
 from ..images import resampled, seen_window
+from .split import SplitDistances
 
-_OPACITY, _COLOUR = 0.8, (230, 20, 20)
-_HOTTEST = 0.995  # the quantile of a map that has the strongest colour
-
-
-class _Level(NamedTuple):
-    """A level's map inside the graph, and its Gaussian: see `adhelpers.export.build`.
-
-    Parameters
-    ----------
-    tensor : int
-        The map, (1, h, w, D).
-    mean : ndarray, shape (D,)
-    axes : ndarray, shape (R, D), or None
-        None where the channels are the axes.
-    scale : ndarray, shape (R,) or (D,)
-    outside : float
-    """
-
-    tensor: int
-    mean: np.ndarray
-    axes: np.ndarray | None
-    scale: np.ndarray
-    outside: float
-
-    def split(self, feature_map: np.ndarray) -> np.ndarray:
-        """Split the distance over the positions of a map, (h, w, D); its mean is the distance."""
-        centred = feature_map.astype(np.float64) - self.mean
-        average = centred.mean(axis=(0, 1))
-        weights = self._inverse(average)
-        distance = np.sqrt(max(average @ weights, 0.0))
-        return centred @ weights / distance if distance else np.zeros(feature_map.shape[:2])
-
-    def _inverse(self, x: np.ndarray) -> np.ndarray:
-        """Return the inverse covariance times a vector."""
-        if self.axes is None:
-            return self.scale**2 * x
-        if not self.outside:
-            return self.axes.T @ (self.scale**2 * (self.axes @ x))
-        for _ in range(2):  # by the symmetric root, twice
-            x = self.axes.T @ (self.scale * (self.axes @ x)) + self.outside * x
-        return x
+_HOTTEST = 0.995  # the quantile of a pooled detector's heat that has the strongest colour
 
 
 class HeatMaps:
-    """Draws where an exported detector's scores come from.
+    """Tells where an exported detector's scores come from.
+
+    A detector that looks at each position has a heat map of its own; the distances of a pooled one
+    are split over the positions.
 
     Parameters
     ----------
@@ -66,47 +23,15 @@ class HeatMaps:
 
     Raises
     ------
+    EdgeError
+        If it is no such model.
     UserError
-        If it is no such model, or combines its levels by other than their sum.
+        If it is pooled, and combines its levels by other than their sum.
     """
 
     def __init__(self, model: bytes):
-        from ai_edge_litert.interpreter import Interpreter
-
-        self.record = edge.read_record(model)
-        combination = self.record.get("parameters", {}).get("combination")
-        if combination != "sum":
-            raise UserError(
-                f"the detector combines its levels by {combination!r}, but heat maps split the "
-                "plain sum of the distances"
-            )
-        self.levels = _levels(model, self.record["levels"])
-        with silence():
-            self._interpreter = Interpreter(
-                model_content=model, num_threads=1, experimental_preserve_all_tensors=True
-            )
-            self._interpreter.allocate_tensors()
-        (self._source,) = self._interpreter.get_input_details()
-
-    def of_pixels(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """Split the distances of an image of the network's size.
-
-        Parameters
-        ----------
-        pixels : ndarray of uint8, shape (S, S, 3)
-            RGB.
-
-        Returns
-        -------
-        levels : dict of str to ndarray of float64, shape (h_l, w_l)
-            The mean of each is the level's distance; terms may be negative.
-        """
-        self._interpreter.set_tensor(self._source["index"], pixels[None])
-        self._interpreter.invoke()
-        return {
-            name: level.split(self._interpreter.get_tensor(level.tensor)[0])
-            for name, level in self.levels.items()
-        }
+        self._detector = edge.Detector(model)
+        self._split = SplitDistances(model) if self._detector.heat_map is None else None
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Lay what raises the score over an image of any size.
@@ -118,71 +43,37 @@ class HeatMaps:
 
         Returns
         -------
-        heat : ndarray of float64, shape (H, W)
-            The positive terms of all levels, added up; in the unit of the score.
+        heat : ndarray of float, shape (H, W)
+            In the unit of the score. Of a pooled detector it is the positive terms of all levels,
+            added up, so that its mean is about the score; of another the distances of all levels,
+            so that the score is what it is at most.
         """
-        size, protocol = self.record["input_size"], self.record["protocol"]
-        levels = self.of_pixels(edge.to_square(image, size, protocol))
-        window = seen_window(image.shape[:2], size, protocol)
-        return sum(resampled(np.maximum(x, 0), image.shape[:2], window) for x in levels.values())
+        detector, shape = self._detector, image.shape[:2]
+        if self._split is None:
+            return detector.heat(image, *detector.score(image))
+        window = seen_window(shape, detector.size, detector.record["protocol"])
+        terms = self._split(detector.prepare(image)).values()
+        return sum(resampled(np.maximum(x, 0), shape, window) for x in terms)
 
+    def overlay(self, image: np.ndarray, score: float, threshold: float) -> bytes:
+        """Draw the heat over a grey image: the content of a PNG file.
 
-def overlay(image: np.ndarray, heat: np.ndarray, score: float, threshold: float) -> bytes:
-    """Draw heat over a grey image: the content of a PNG file.
+        A pooled detector's own scale tells where, for normal images have heat somewhere, too, and
+        the strength of the whole tells how much: full at twice the threshold and beyond, half at
+        the threshold. The heat of another detector has a scale that means the same in all images:
+        it is drawn from half the threshold on, and in full from one and a half thresholds on.
 
-    Where in the image is told by the map's own scale, for normal images have heat somewhere, too.
-    How much there is, is told by the strength of the whole: full at twice the threshold and
-    beyond, half at the threshold.
-
-    Parameters
-    ----------
-    image : ndarray of uint8, shape (H, W, 3)
-        RGB.
-    heat : ndarray of float, shape (H, W)
-    score, threshold : float
-    """
-    hottest = max(float(np.quantile(heat, _HOTTEST)), 1e-12)
-    strength = np.clip(heat / hottest, 0, 1) ** 2 * np.clip(score / (2 * threshold), 0, 1)
-    strength = _OPACITY * strength[..., None]
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
-    drawn = np.rint((1 - strength) * grey + strength * _COLOUR).astype(np.uint8)
-    return cv2.imencode(".png", drawn[..., ::-1])[1].tobytes()
-
-
-def _levels(model: bytes, names: list[str]) -> dict[str, _Level]:
-    """Find the levels' maps and constants by the names that `adhelpers.export.build` gives."""
-    from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    content = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
-    graph = content.subgraphs[0]
-    places = {tensor.name.decode(): i for i, tensor in enumerate(graph.tensors)}
-    made = {op.outputs[0]: op for op in graph.operators}
-
-    def constant(name: str) -> np.ndarray | None:
-        if name not in places:
-            return None
-        tensor = graph.tensors[places[name]]
-        data = bytes(content.buffers[tensor.buffer].data)
-        return np.frombuffer(data, np.float32).reshape(tensor.shape).astype(np.float64)
-
-    def map_before(mean: int) -> int:
-        """Return the map whose average this mean is subtracted from."""
-        (tensor,) = (op.inputs[0] for op in graph.operators if mean in op.inputs[1:])
-        while len(graph.tensors[tensor].shape) < 4:
-            tensor = made[tensor].inputs[0]
-        if graph.tensors[tensor].type != schema.TensorType.FLOAT32:
-            raise UserError("the network's feature maps are no float32; export another precision")
-        return int(tensor)
-
-    found = {}
-    for name in names:
-        outside = constant(f"{name}/outside")
-        found[name] = _Level(
-            map_before(places[f"{name}/mean"]),
-            constant(f"{name}/mean"),
-            constant(f"{name}/axes"),
-            constant(f"{name}/scale"),
-            0.0 if outside is None else outside.item(),
-        )
-    return found
+        Parameters
+        ----------
+        image : ndarray of uint8, shape (H, W, 3)
+            RGB.
+        score, threshold : float
+            The threshold above 0.
+        """
+        heat = self(image)
+        if self._split is None:
+            strength = edge.strength(heat, threshold)
+        else:
+            hottest = max(float(np.quantile(heat, _HOTTEST)), 1e-12)
+            strength = np.clip(heat / hottest, 0, 1) ** 2 * np.clip(score / (2 * threshold), 0, 1)
+        return cv2.imencode(".png", edge.painted(image, strength)[..., ::-1])[1].tobytes()

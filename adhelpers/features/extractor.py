@@ -11,16 +11,15 @@ from tqdm import tqdm
 
 from .. import backbones
 from ..datasets import Samples
-from ..ground import UserError, available_cores, check_choice, ordered_map
-from ..images import Picture, output_size, read_picture, stream
+from ..ground import UserError, check_choice, ordered_map
+from ..images import Augmentation, Picture, of_size, output_size, read_picture, stream
 from ..quantization import PRECISIONS
 from . import model_cache
+from .engines import chosen_engine, make_runner, milliseconds
+from .feature_maps import MAP_LEVELS, FeatureMaps, maps_of_files, maps_of_pixels
 from .feature_set import FeatureSet
-from .origin import Origin, differing_fields
-from .table import Row, Table
-
-#: What can be asked for; `chosen_engine` says what "auto" means.
-ENGINES = ("auto", *backbones.RUNNERS)
+from .origin import Origin
+from .table import Row, Table, known_rows
 
 _CHECKPOINT_SECONDS = 10.0
 
@@ -53,6 +52,9 @@ class Extractor:
         the precisions that are calibrated.
     n_calibration : int
         How many of them to draw at most; a fifth of them is always left over.
+    input_size : int, optional
+        The side of the network's images, in pixels, a multiple of 32; that which the network was
+        trained with when not given. More finds smaller defects and takes longer, by its square.
 
     Attributes
     ----------
@@ -92,10 +94,11 @@ class Extractor:
         precision: str = "float32",
         calibration: Samples | None = None,
         n_calibration: int = 100,
+        input_size: int | None = None,
     ):
         if batch_size < 1:
             raise UserError(f"the batch size must be at least 1, not {batch_size}")
-        size = output_size(protocol, backbones.variant(backbone).input_size)
+        size = output_size(protocol, backbones.variant(backbone).input_size, input_size)
         engine = chosen_engine(engine, precision)
         weights_words = backbones.describe_weights(backbone, weights, seed)
         self.batch_size = batch_size
@@ -108,12 +111,11 @@ class Extractor:
             self.calibration = model_cache.choose_calibration(calibration, n_calibration, seed)
             images, digest = model_cache.calibration_images(self.calibration, size, protocol)
         self.origin = Origin(backbone, weights_words, size, protocol, engine, precision, digest)
-        if engine == "keras":
-            self._runner = backbones.KerasRunner(self.backbone)
-        else:
+        if engine == "tflite":
             self.model = model_cache.converted(lambda: self.backbone, self.origin, images)
-            self._runner = backbones.LiteRTRunner(self.model, available_cores())
+        self._runner = make_runner(self.model, lambda: self.backbone)
         self.levels = self._runner.levels
+        self._with_maps = self._runner
 
     @cached_property
     def backbone(self) -> backbones.Backbone:
@@ -150,7 +152,7 @@ class Extractor:
         """
         cache = Path(cache) if cache else None
         partial = cache and cache.with_suffix(".partial.npz")
-        known = {**self._known_rows(cache), **self._known_rows(partial)}
+        known = {**known_rows(cache, self.origin), **known_rows(partial, self.origin)}
         table = Table(samples, self.levels, self.origin)
         saved = time.monotonic()
         try:
@@ -191,14 +193,49 @@ class Extractor:
         UserError
             If the shape is another one.
         """
-        images, size = np.asarray(images), self.origin.input_size
-        if images.ndim != 4 or images.shape[1:] != (size, size, 3):
-            raise UserError(
-                f"the images have shape {images.shape}, expected (N, {size}, {size}, 3): bring "
-                "each to size by images.to_square"
-            )
+        images = of_size(images, self.origin.input_size)
         levels = backbones.pooled_in_batches(self._runner, images, self.batch_size)
         return FeatureSet.from_arrays(levels, labels, self.origin)
+
+    def maps(
+        self,
+        samples: Samples,
+        levels: Sequence[str] = MAP_LEVELS,
+        augmentation: Augmentation | None = None,
+    ) -> FeatureMaps:
+        """Return the feature maps of images, which are computed as they are asked for.
+
+        Parameters
+        ----------
+        samples : Samples
+        levels : sequence of str
+        augmentation : Augmentation, optional
+            Of training images: copies to make of each, besides it.
+
+        Raises
+        ------
+        UserError
+            If the network lacks a level.
+        """
+        return maps_of_files(self, self._runner_of_maps(levels), samples, augmentation)
+
+    def maps_of_pixels(
+        self,
+        images: np.ndarray | Sequence[np.ndarray],
+        levels: Sequence[str] = MAP_LEVELS,
+        labels: Sequence[int] | None = None,
+    ) -> FeatureMaps:
+        """Return the feature maps of images in memory; parameters and errors as for `of_pixels`."""
+        images = of_size(images, self.origin.input_size)
+        return maps_of_pixels(self, self._runner_of_maps(levels), images, labels)
+
+    def _runner_of_maps(self, levels: Sequence[str]):
+        """Return what runs the network and gives these maps; the last one is kept."""
+        for name in levels:
+            check_choice(f"level of {self.origin.backbone}", name, self.levels)
+        if list(levels) != list(self._with_maps.map_shapes):
+            self._with_maps = make_runner(self.model, lambda: self.backbone, levels)
+        return self._with_maps
 
     def pooled(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Run the network on one batch and average every map: arrays, (N, D_l), and no origin."""
@@ -209,31 +246,7 @@ class Extractor:
 
         With TFLite on one thread; with Keras on all cores.
         """
-        size = self.origin.input_size
-        image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
-        seconds = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            self.pooled(image)
-            seconds.append(time.perf_counter() - start)
-        return 1e3 * float(np.median(seconds))
-
-    def _known_rows(self, path: Path | None) -> dict[str, Row]:
-        """Return the rows of a features file by image digest, if the file is of this origin."""
-        if path is None or not path.exists():
-            return {}
-        try:
-            features = FeatureSet.load(path)
-        except UserError as error:
-            tqdm.write(f"{error}: all its images are extracted again")
-            return {}
-        if differing := differing_fields(features.origin, self.origin):
-            tqdm.write(f"{path} differs in {', '.join(differing)}: its images are extracted again")
-            return {}
-        return {
-            digest: {name: x[i] for name, x in features.levels.items()}
-            for i, digest in enumerate(features.digests)
-        }
+        return milliseconds(self._runner, self.origin.input_size, repeats)
 
     def _rows(self, samples: Samples, known: dict[str, Row]) -> Iterator[tuple[Picture, Row]]:
         """Yield every readable picture with its row, in order; decoding overlaps the network."""
@@ -280,14 +293,3 @@ class Extractor:
             for i, picture in enumerate(new):
                 rows[picture.index] = {name: x[i] for name, x in levels.items()}
         return [(picture, rows.get(picture.index)) for picture in pictures]
-
-
-def chosen_engine(engine: str, precision: str) -> str:
-    """Return the engine that is meant, or raise a UserError if it cannot be had."""
-    check_choice("precision", precision, PRECISIONS)
-    check_choice("engine", engine, ENGINES)
-    if engine == "keras" and precision != "float32":
-        raise UserError(f"engine keras has float32 alone, not {precision}; choose engine tflite")
-    if engine == "auto":
-        return "keras" if precision == "float32" and backbones.has_gpu() else "tflite"
-    return engine

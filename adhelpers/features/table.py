@@ -1,11 +1,15 @@
 """Features of images that come one by one."""
 
+from pathlib import Path
+
 import numpy as np
+from tqdm import tqdm
 
 from ..datasets import Samples
+from ..ground import UserError
 from ..images import Picture
 from .feature_set import FeatureSet
-from .origin import Origin
+from .origin import Origin, differing_fields
 
 Row = dict[str, np.ndarray]  # the vector of one image at each level
 
@@ -50,3 +54,21 @@ class Table:
             self.origin,
         )
         return whole.rows(self.filled)
+
+
+def known_rows(path: Path | None, origin: Origin) -> dict[str, Row]:
+    """Return the rows of a features file by image digest, if the file is of this origin."""
+    if path is None or not path.exists():
+        return {}
+    try:
+        features = FeatureSet.load(path)
+    except UserError as error:
+        tqdm.write(f"{error}: all its images are extracted again")
+        return {}
+    if differing := differing_fields(features.origin, origin):
+        tqdm.write(f"{path} differs in {', '.join(differing)}: its images are extracted again")
+        return {}
+    return {
+        digest: {name: x[i] for name, x in features.levels.items()}
+        for i, digest in enumerate(features.digests)
+    }

@@ -7,6 +7,10 @@ With S the covariance at a position and T that of all positions about their own 
 at each position (regularised discriminant analysis). With few images T carries it, with many each
 position has its own. All that is kept of the images is sums, so parts of them can be joined.
 
+Where T is the identity, the axes of C are those of S. Of a position's own, the R of most variance
+are kept; along the others its variance is one number, by which the mean precision is right: R D
+numbers instead of D D, and distances that find defects no worse (docs/where.md).
+
 References
 ----------
 Friedman, "Regularized Discriminant Analysis", Journal of the American Statistical Association 84
@@ -22,133 +26,33 @@ from operator import add
 import numpy as np
 
 from ..ground import UserError, linear_algebra_threads
-from .covariance import Traces, ledoit_wolf
 from .fitting import MIN_IMAGES
+from .local_moments import LocalMoments, by_position
 
+#: The tied covariance's weight, and how many axes of its own a position has, where nothing is said.
+WEIGHT, RANK = 0.3, 16
 #: The weights of the tied covariance to choose from; at 1 it stands alone.
 WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
-
-
-@dataclass(frozen=True)
-class LocalMoments:
-    """What Gaussians per position need to know of N feature maps of P positions.
-
-    Writing y for a vector minus its position's mean, and sums being over the maps:
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Height and width of the maps, P in all.
-    count : int
-        N.
-    mean : ndarray of float64, shape (P, D)
-    scatter : ndarray of float64, shape (P, D, D)
-        The sum of y y^T.
-    third : ndarray of float64, shape (P, D)
-        The sum of \\|y\\|^2 y, which moves `fourth` to another mean.
-    fourth : ndarray of float64, shape (P,)
-        The sum of \\|y\\|^4, which Ledoit and Wolf's shrinkage needs.
-
-    Examples
-    --------
-    >>> maps = np.random.default_rng(0).normal(size=(9, 2, 2, 3))
-    >>> joined = LocalMoments.of(maps[:4]) + LocalMoments.of(maps[4:])
-    >>> np.allclose(joined.scatter[3] / 9, np.cov(maps[:, 1, 1].T, bias=True))
-    True
-    """
-
-    shape: tuple[int, int]
-    count: int
-    mean: np.ndarray
-    scatter: np.ndarray
-    third: np.ndarray
-    fourth: np.ndarray
-
-    @classmethod
-    def of(cls, maps: np.ndarray) -> "LocalMoments":
-        """Sum up feature maps, shape (N, h, w, D), N at least 1."""
-        vectors = _by_position(np.asarray(maps))
-        mean = vectors.mean(axis=1)
-        centred = vectors - mean[:, None]
-        length = np.einsum("pnd,pnd->pn", centred, centred)
-        return cls(
-            maps.shape[1:3],
-            len(maps),
-            mean,
-            centred.transpose(0, 2, 1) @ centred,
-            np.einsum("pn,pnd->pd", length, centred),
-            np.sum(length**2, axis=1),
-        )
-
-    def __add__(self, other: "LocalMoments") -> "LocalMoments":
-        """Return the moments of both sets of maps together.
-
-        Raises
-        ------
-        UserError
-            If the maps have another size or another number of channels.
-        """
-        if (self.shape, self.mean.shape) != (other.shape, other.mean.shape):
-            raise UserError(
-                f"cannot join maps of {_size(self)} and of {_size(other)}; use the same network, "
-                "and images of the same size, for both"
-            )
-        n = self.count + other.count
-        step = other.mean - self.mean
-        mean = self.mean + step * (other.count / n)
-        joined = self.about(mean), other.about(mean)
-        scatter, third, fourth = (a + b for a, b in zip(*joined, strict=True))
-        return LocalMoments(self.shape, n, mean, scatter, third, fourth)
-
-    def about(self, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return `scatter`, `third` and `fourth` about other points, shape (P, D).
-
-        With d the means minus these points, vectors become y + d; see `Moments`.
-        """
-        d = self.mean - centre
-        square = np.einsum("pd,pd->p", d, d)
-        trace = np.trace(self.scatter, axis1=1, axis2=2)
-        turned = np.einsum("pde,pe->pd", self.scatter, d)
-        scatter = self.scatter + self.count * d[:, :, None] * d[:, None, :]
-        third = self.third + (trace + self.count * square)[:, None] * d + 2 * turned
-        fourth = (
-            self.fourth
-            + 4 * np.einsum("pd,pd->p", self.third, d)
-            + 2 * trace * square
-            + 4 * np.einsum("pd,pd->p", d, turned)
-            + self.count * square**2
-        )
-        return scatter, third, fourth
-
-    def tied(self) -> np.ndarray:
-        """Return the covariance of all positions about their own means, shape (D, D).
-
-        It is shrunk towards the identity as Ledoit and Wolf do with N P rows, so that it has an
-        inverse whatever the number of images.
-        """
-        rows, width = self.count * len(self.mean), self.mean.shape[1]
-        matrix = self.scatter.sum(axis=0) / rows
-        trace, squares = float(np.trace(matrix)), float(np.vdot(matrix, matrix))
-        if not trace > 0:
-            raise UserError(
-                "the training maps have no spread (all images equal); give more and different "
-                "normal images"
-            )
-        weight = ledoit_wolf(Traces(rows, width, trace, squares, self.fourth.sum() / rows))
-        return (1 - weight) * matrix + weight * trace / width * np.eye(width)
 
 
 @dataclass(frozen=True)
 class LocalGaussian:
     """A Gaussian per position.
 
+    A vector minus its position's mean is whitened by the tied covariance; z is what comes out.
+    Along R axes of its own the position has these variances, along all others the floor.
+
     Parameters
     ----------
     shape : (int, int)
         Height and width of the maps, P positions in all.
     mean : ndarray of float64, shape (P, D)
-    whitening : ndarray of float64, shape (P, D, D)
-        The inverses of the lower Cholesky factors of the covariances.
+    whitening : ndarray of float64, shape (D, D)
+        The inverse of the tied covariance's lower Cholesky factor.
+    axes : ndarray of float64, shape (P, R, D)
+        Orthonormal rows.
+    variances : ndarray of float64, shape (P, R)
+    floor : ndarray of float64, shape (P,)
     weight : float
         Of the tied covariance, from 0 to 1.
     """
@@ -156,7 +60,20 @@ class LocalGaussian:
     shape: tuple[int, int]
     mean: np.ndarray
     whitening: np.ndarray
+    axes: np.ndarray
+    variances: np.ndarray
+    floor: np.ndarray
     weight: float
+
+    @property
+    def dimensions(self) -> int:
+        """int: the number of channels, D."""
+        return self.mean.shape[1]
+
+    @property
+    def map_shape(self) -> tuple[int, int, int]:
+        """(int, int, int): height, width and channels of the maps."""
+        return (*self.shape, self.dimensions)
 
     def distance(self, maps: np.ndarray) -> np.ndarray:
         """Return the distance at each position, over the root of the number of channels.
@@ -175,20 +92,22 @@ class LocalGaussian:
         UserError
             If the maps have another size or number of channels than those fitted on.
         """
-        height, width = self.shape
-        channels = self.mean.shape[1]
-        if maps.shape[1:] != (height, width, channels):
+        if maps.shape[1:] != self.map_shape:
             raise UserError(
-                f"the maps have shape {maps.shape[1:]}, but those fitted on had "
-                f"{(height, width, channels)}; use the same network and the same input size"
+                f"the maps have shape {maps.shape[1:]}, but those fitted on had {self.map_shape}; "
+                "use the same network and the same input size"
             )
-        centred = _by_position(maps) - self.mean[:, None]
-        white = centred @ self.whitening.transpose(0, 2, 1)
-        squares = np.einsum("pnd,pnd->np", white, white) / channels
-        return np.sqrt(squares).reshape(len(maps), height, width)
+        white = (by_position(maps) - self.mean[:, None]) @ self.whitening.T
+        along = np.square(white @ self.axes.transpose(0, 2, 1))
+        across = np.einsum("pnd,pnd->pn", white, white) - along.sum(axis=2)
+        squares = np.einsum("pnr,pr->pn", along, 1 / self.variances)
+        squares += np.maximum(across, 0) / self.floor[:, None]
+        return np.sqrt(squares.T / self.dimensions).reshape(len(maps), *self.shape)
 
 
-def fit_local(moments: LocalMoments, weight: float) -> LocalGaussian:
+def fit_local(
+    moments: LocalMoments, weight: float = WEIGHT, rank: int | None = RANK
+) -> LocalGaussian:
     """Fit a Gaussian per position.
 
     Parameters
@@ -197,23 +116,44 @@ def fit_local(moments: LocalMoments, weight: float) -> LocalGaussian:
         Of at least three maps.
     weight : float
         Of the tied covariance, above 0 and at most 1.
+    rank : int or None
+        How many axes of its own a position has; None for as many as there are channels, which
+        leaves nothing of its covariance out.
 
     Raises
     ------
     UserError
-        If there are too few maps, these have no spread, or the weight is out of range.
+        If there are too few maps, these have no spread, or a parameter is out of range.
     """
     if moments.count < MIN_IMAGES:
         raise UserError(
             f"Gaussians per position need at least {MIN_IMAGES} training images, not "
             f"{moments.count}"
         )
-    if not 0 < weight <= 1:
+    check_shrinkage(weight, rank)
+    with linear_algebra_threads(moments.mean.shape[1]):
+        white = np.linalg.inv(np.linalg.cholesky(moments.tied()))
+        own, axes = np.linalg.eigh(white @ (moments.scatter / moments.count) @ white.T)
+    variances = (1 - weight) * np.maximum(own, 0) + weight
+    width = variances.shape[1]
+    rest = 0 if rank is None else max(width - rank, 0)  # of the least variance, which come first
+    return LocalGaussian(
+        shape=moments.shape,
+        mean=moments.mean,
+        whitening=white,
+        axes=np.ascontiguousarray(axes[:, :, rest:].transpose(0, 2, 1)),
+        variances=variances[:, rest:],
+        floor=1 / np.mean(1 / variances[:, :rest], axis=1) if rest else np.ones(len(variances)),
+        weight=weight,
+    )
+
+
+def check_shrinkage(weight: float | None, rank: int | None) -> None:
+    """Raise a UserError if the tied covariance's weight or the rank is out of range."""
+    if weight is not None and not 0 < weight <= 1:
         raise UserError(f"the tied covariance's weight must be above 0 and at most 1, not {weight}")
-    covariance = (1 - weight) * moments.scatter / moments.count + weight * moments.tied()
-    with linear_algebra_threads(covariance.shape[-1]):
-        whitening = np.linalg.inv(np.linalg.cholesky(covariance))
-    return LocalGaussian(moments.shape, moments.mean, whitening, weight)
+    if rank is not None and rank < 0:
+        raise UserError(f"the rank must be 0 or more, not {rank}")
 
 
 def likeliest_weight(parts: Sequence[LocalMoments], weights: Sequence[float] = WEIGHTS) -> float:
@@ -240,9 +180,9 @@ def likeliest_weight(parts: Sequence[LocalMoments], weights: Sequence[float] = W
     """
     if len(parts) < 2:
         raise UserError("a weight is chosen by images that are held out; give two parts or more")
-    total = np.zeros(len(weights))
-    for i, part in enumerate(parts):
-        rest = reduce(add, [*parts[:i], *parts[i + 1 :]])
+    total, whole = np.zeros(len(weights)), reduce(add, parts)
+    for part in parts:
+        rest = whole - part
         with linear_algebra_threads(part.mean.shape[1]):
             own, seen = _spectra(rest, part)
         total += [_log_likelihood(part.count, own, seen, weight) for weight in weights]
@@ -255,7 +195,7 @@ def _spectra(rest: LocalMoments, part: LocalMoments) -> tuple[np.ndarray, np.nda
     The axes of a position are those of S where T is the identity: (P, D) each.
     """
     if rest.count < MIN_IMAGES:
-        raise UserError(f"{rest.count} images are too few to hold any out; give at least 4")
+        raise UserError(f"{rest.count} images are too few to hold others out; give at least 4")
     white = np.linalg.inv(np.linalg.cholesky(rest.tied()))
     own, axes = np.linalg.eigh(white @ (rest.scatter / rest.count) @ white.T)
     seen = white @ part.about(rest.mean)[0] @ white.T
@@ -266,15 +206,3 @@ def _log_likelihood(count: int, own: np.ndarray, seen: np.ndarray, weight: float
     """Return the logarithm of a part's likelihood, up to what all weights have in common."""
     variances = (1 - weight) * own + weight
     return -0.5 * float(count * np.sum(np.log(variances)) + np.sum(seen / variances))
-
-
-def _by_position(maps: np.ndarray) -> np.ndarray:
-    """Return maps, (N, h, w, D), as vectors by position, float64, (P, N, D)."""
-    count, height, width, channels = maps.shape
-    vectors = maps.reshape(count, height * width, channels).transpose(1, 0, 2)
-    return np.ascontiguousarray(vectors, np.float64)
-
-
-def _size(moments: LocalMoments) -> str:
-    height, width = moments.shape
-    return f"{height} x {width} positions and {moments.mean.shape[1]} channels"

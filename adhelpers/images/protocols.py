@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from ..ground import chosen
+from ..ground import UserError, chosen
 
 Window = tuple[float, float, float, float]
 
@@ -55,7 +55,7 @@ class Crop:
 PROTOCOLS: dict[str, Square | Crop] = {"square": Square(), "crop": Crop()}
 
 
-def output_size(protocol: str, network_size: int) -> int:
+def output_size(protocol: str, network_size: int, asked: int | None = None) -> int:
     """Return the side, in pixels, of the square images that a protocol feeds to a network.
 
     Parameters
@@ -64,18 +64,23 @@ def output_size(protocol: str, network_size: int) -> int:
         A key of `PROTOCOLS`.
     network_size : int
         The side that the network was made for, in pixels.
+    asked : int, optional
+        Another side, in place of the protocol's own; a network halves it five times.
 
     Raises
     ------
     UserError
-        If there is no such protocol.
+        If there is no such protocol, or the side is no multiple of 32.
 
     Examples
     --------
     >>> output_size("square", 380), output_size("crop", 380)
     (380, 224)
     """
-    return chosen("protocol", protocol, PROTOCOLS).output_size(network_size)
+    usual = chosen("protocol", protocol, PROTOCOLS).output_size(network_size)
+    if asked is not None and (asked < 32 or asked % 32):
+        raise UserError(f"the input size must be a multiple of 32 pixels, not {asked}")
+    return asked or usual
 
 
 def to_square(image: np.ndarray, size: int, protocol: str = "square") -> np.ndarray:
@@ -99,6 +104,23 @@ def to_square(image: np.ndarray, size: int, protocol: str = "square") -> np.ndar
         If there is no such protocol.
     """
     return chosen("protocol", protocol, PROTOCOLS).to_square(image, size)
+
+
+def of_size(images, size: int) -> np.ndarray:
+    """Return images that have the network's size, (N, S, S, 3), as one array.
+
+    Raises
+    ------
+    UserError
+        If their shape is another one.
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[1:] != (size, size, 3):
+        raise UserError(
+            f"the images have shape {images.shape}, expected (N, {size}, {size}, 3): bring each to "
+            "size by images.to_square"
+        )
+    return images
 
 
 def seen_window(shape: tuple[int, int], size: int, protocol: str) -> Window:

@@ -42,6 +42,21 @@ def resampled(
     return rows @ values @ columns.T
 
 
+def summed_on_finest(maps: dict[str, np.ndarray]) -> np.ndarray:
+    """Add maps of several sizes up, on the grid of the finest, whose own stay as they are.
+
+    Parameters
+    ----------
+    maps : dict of str to ndarray, shape (N, h_l, w_l)
+
+    Returns
+    -------
+    total : ndarray of float64, shape (N, h, w)
+    """
+    finest = max((x.shape[-2:] for x in maps.values()), key=np.prod)
+    return sum(x if x.shape[-2:] == finest else resampled(x, finest) for x in maps.values())
+
+
 def _cell_integrals(cells: int, pixels: int, start: float, length: float) -> np.ndarray:
     """Return the weights, (pixels, cells), that integrate a line of cells over each pixel."""
     edges = np.clip((np.arange(pixels + 1) - start) * cells / length, 0, cells)

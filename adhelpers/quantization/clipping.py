@@ -41,19 +41,12 @@ def clipped_shares(full: bytes, quantized: bytes, images: Sequence[np.ndarray]) 
 
 def _map_tensors(model: bytes) -> dict[str, tuple[int, object]]:
     """Return, by level, the index and the description of the tensor that is averaged."""
-    from ai_edge_litert.tools import flatbuffer_utils
+    from ..backbones import Graph
 
-    parsed = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
-    graph = parsed.subgraphs[parsed.signatureDefs[0].subgraphIndex]
-    made = {op.outputs[0]: op for op in graph.operators}
-    kinds = {i: flatbuffer_utils.opcode_to_name(parsed, op.opcodeIndex) for i, op in made.items()}
-    found = {}
-    for output in parsed.signatureDefs[0].outputs:
-        index = output.tensorIndex
-        while len(graph.tensors[index].shape) < 4 or kinds[index] == "DEQUANTIZE":
-            index = made[index].inputs[0]
-        found[output.name.decode()] = (index, graph.tensors[index])
-    return {name: found[name] for name in in_order(found)}
+    graph = Graph(model)
+    outputs = graph.outputs()
+    places = {name: graph.map_before(outputs[name]) for name in in_order(outputs)}
+    return {name: (place, graph.main.tensors[place]) for name, place in places.items()}
 
 
 def _range(tensor) -> tuple[float, float]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..detector import MahalanobisDetector
+from ..detector import DETECTORS, MahalanobisDetector
 from ..detector.thresholds import conformal_count, probability_of_sigmas
-from ..features import FeatureSet, Origin
+from ..evaluation import roc_auc
+from ..features import FeatureMaps, FeatureSet, Origin
 from ..gaussian import folds
 from ..ground import write_rows
 from . import published
@@ -33,6 +34,7 @@ REDUCTIONS = {
 }
 COMBINATIONS = {
     "sum": {},
+    "relative": {"combination": "relative"},
     "z-score": {"combination": "z-score"},
     "Fisher": {"combination": "fisher"},
 }
@@ -142,6 +144,29 @@ def area_rows(
                 known = _published(train.origin, [category])
             if columns is None or column in columns:
                 cells.append(_area_cell(category, row, column, area, known))
+    return cells
+
+
+def detector_rows(
+    category: str, train: FeatureMaps, test: FeatureMaps, kinds: Sequence[str], is_mvtec: bool
+) -> list[AreaCell]:
+    """Return the areas of the kinds of detector, on one category; there is no cross-validation.
+
+    Parameters
+    ----------
+    category : str
+    train, test : FeatureMaps
+    kinds : sequence of str
+        Keys of `adhelpers.detector.DETECTORS`.
+    """
+    cells = []
+    for name in kinds:
+        kind = DETECTORS[name]
+        given = (train, test) if kind.needs_maps else (train.features, test.features)
+        scores = kind.make().fit(given[0]).anomaly_score(given[1])
+        area = Area(roc_auc(test.features.labels, scores), ())
+        known = _published(train.origin, [category]) if is_mvtec and name == "pooled" else None
+        cells.append(_area_cell(category, name, ALL_LEVELS, area, known))
     return cells
 
 

@@ -36,7 +36,8 @@ def root(small_root):
 
 def call(command: str, root, result, *more: str) -> int:
     arguments = ["--data_path", str(root), "--save_path", str(result), "--weights", "none"]
-    return main([command, *arguments, *more])
+    kind = [] if "--detector" in more or "--fitted" in more else ["--detector", "pooled"]
+    return main([command, *arguments, *kind, *more])
 
 
 def test_everything_is_written(root, tmp_path, capsys, untrained):
@@ -63,6 +64,33 @@ def test_everything_is_written(root, tmp_path, capsys, untrained):
         assert len(list(csv.DictReader(file))) == 11
 
 
+@pytest.mark.parametrize("kind", ["local", "both"])
+def test_gaussians_per_position(root, tmp_path, capsys, untrained, kind):
+    result = tmp_path / "result"
+    assert call("explain", root, result, "--detector", kind) == 0
+    (row,) = json.loads((result / "pixel_summary.json").read_text())
+    assert list(row["by_map"]) == ["sum of levels", "level_4", "level_5", "level_6", "level_7"]
+    data = ad.datasets.load_mvtec(root, "plate")
+    detector = ad.detector.DETECTORS[kind].make().fit(untrained.maps(data.train))
+    test = untrained.maps(data.test)
+    scores = detector.anomaly_score(test)
+    with (result / "pixel_scores_plate_efficientnet-b0.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    np.testing.assert_allclose([float(line["score"]) for line in lines], scores, rtol=1e-4)
+    truth = ad.evaluation.read_truth(data.test, untrained.origin.input_size)
+    maps = ad.explain.summed(detector.distance_maps(test), truth.masks.shape[1])
+    detected = (scores > detector.threshold_) & truth.masks.any(axis=(1, 2))
+    places = [np.unravel_index(one.argmax(), one.shape) for one in maps]
+    inside = [bool(mask[place]) for mask, place in zip(truth.masks, places, strict=True)]
+    assert (row["n_detected"], row["n_hits"]) == (
+        detected.sum(),
+        np.sum(np.array(inside)[detected]),
+    )
+    assert detected.any()
+    words = f"largest inside the mask in {row['n_hits']} of {row['n_detected']} detected"
+    assert words in capsys.readouterr().out
+
+
 def test_named_images_alone(root, tmp_path, capsys):
     image = write_image(tmp_path / "mine.png", draw_image(9, anomalous=True))
     known = root / "plate/test/spot/000.png"
@@ -76,7 +104,7 @@ def test_named_images_alone(root, tmp_path, capsys):
 def test_a_detector_that_run_wrote_explains_as_one_fitted_anew(root, tmp_path, capsys):
     assert call("run", root, tmp_path / "r", "--no_quantize", "--levels", "4", "5") == 0
     (saved,) = (tmp_path / "r/models").glob("detector_plate_*.npz")
-    assert call("explain", root, tmp_path / "one", "--detector", str(saved)) == 0
+    assert call("explain", root, tmp_path / "one", "--fitted", str(saved)) == 0
     assert call("explain", root, tmp_path / "two", "--levels", "level_4", "level_5") == 0
     name = "pixel_scores_plate_efficientnet-b0.csv"
     assert (tmp_path / "one" / name).read_text() == (tmp_path / "two" / name).read_text()
@@ -84,9 +112,9 @@ def test_a_detector_that_run_wrote_explains_as_one_fitted_anew(root, tmp_path, c
     assert row["detector"].startswith("ledoit-wolf, sum of level_4, level_5")
     assert not (tmp_path / "one/feats").exists()
     capsys.readouterr()
-    arguments = ["--detector", str(saved), "--covariance", "oas"]
+    arguments = ["--fitted", str(saved), "--covariance", "oas"]
     assert call("explain", root, tmp_path / "three", *arguments) == 2
-    assert_one_line(capsys, "--detector has parameters of its own")
+    assert_one_line(capsys, "--fitted has parameters of its own")
 
 
 def test_a_folder_without_masks_says_so_or_draws_the_highest_scores(small_root, tmp_path, capsys):
@@ -120,8 +148,10 @@ def test_a_mask_of_another_size_is_said_before_the_work(root, tmp_path, capsys):
     ("arguments", "words"),
     [
         (["--image", "nowhere.png"], ["nowhere.png", "cannot be read"]),
-        (["--detector", "nowhere.npz"], ["nowhere.npz", "no such file"]),
+        (["--fitted", "nowhere.npz"], ["nowhere.npz", "no such file"]),
         (["--combination", "z-score"], ["z-score", "combination='sum'"]),
+        (["--detector", "local", "--levels", "5"], ["--levels is of the detector pooled"]),
+        (["--detector", "local", "--map_levels", "x"], ["unknown level", "'x'", "level_1"]),
         (["--levels", "x"], ["unknown level", "'x'", "level_1"]),
         (["--examples", "0"], ["--examples must be at least 1"]),
         (["--augment", "colour"], ["unknown augmentation 'colour'"]),

@@ -9,7 +9,7 @@ from networks import small_backbone
 from pictures import write_category
 
 import adhelpers as ad
-from adhelpers import backbones, edge, export
+from adhelpers import backbones, edge
 from adhelpers.cli import main
 
 
@@ -22,7 +22,9 @@ def small_network(tmp_path, monkeypatch):
 
 
 def exported(root, *more) -> int:
-    return main(["export", "--data_path", str(root), "--weights", "none", *map(str, more)])
+    common = ["--data_path", str(root), "--weights", "none"]
+    kind = [] if "--detector" in more else ["--detector", "pooled"]
+    return main(["export", *common, *kind, *map(str, more)])
 
 
 def scores(path, files, capsys) -> list[dict]:
@@ -92,12 +94,12 @@ def test_equal_training_images_are_checked_once(small_root, tmp_path):
 
 
 def test_a_graph_that_fails_its_check_is_not_written(small_root, tmp_path, capsys, monkeypatch):
-    real = export.Graph.constant
+    real = backbones.Graph.constant
 
     def doubled(self, array, name, kind=np.float32):
         return real(self, 2 * array if name == "level_1/scale" else array, name, kind)
 
-    monkeypatch.setattr(export.Graph, "constant", doubled)
+    monkeypatch.setattr(backbones.Graph, "constant", doubled)
     path = tmp_path / "detector.tflite"
     assert exported(small_root, "-o", path) == 2
     assert "off by" in capsys.readouterr().err

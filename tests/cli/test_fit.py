@@ -33,7 +33,8 @@ def photos(tmp_path):
 
 
 def fit(*arguments) -> int:
-    return main(["fit", *map(str, arguments), "--weights", "none"])
+    kind = [] if "--detector" in arguments else ["--detector", "pooled"]
+    return main(["fit", *map(str, arguments), "--weights", "none", *kind])
 
 
 def test_a_folder_becomes_a_detector_that_scores(photos, tmp_path, capsys):
@@ -56,6 +57,30 @@ def test_a_folder_becomes_a_detector_that_scores(photos, tmp_path, capsys):
     features = extract(ad.datasets.list_images([photos, bad])[0])
     found = [float(row["score"]) for row in rows]
     assert found == pytest.approx(detector.anomaly_score(features), rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["local", "both"])
+def test_gaussians_per_position_in_one_file(photos, tmp_path, capsys, kind):
+    path = tmp_path / "parts.tflite"
+    assert fit(photos, "-o", path, "--detector", kind, "--map_levels", "1", "2") == 0
+    assert "fitted on 12 images: Gaussians per position" in capsys.readouterr().out
+    record = edge.read_record(path.read_bytes())
+    assert record["parameters"]["levels"] == ["level_1", "level_2"]
+    extract = ad.Extractor(weights="none", engine="tflite")
+    samples, _ = ad.datasets.list_images([photos])
+    levels = ["level_1", "level_2"]
+    detector = ad.detector.DETECTORS[kind].make(levels).fit(extract.maps(samples, levels))
+    assert record["threshold"] == pytest.approx(detector.threshold_, rel=1e-6)
+    assert main(["score", str(path), str(photos)]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    found = [float(row["score"]) for row in rows]
+    assert found == pytest.approx(detector.anomaly_score(extract.maps(samples, levels)), rel=1e-3)
+
+
+def test_local_is_the_default_and_says_which_levels_it_lacks(photos, tmp_path, capsys):
+    common = ["fit", str(photos), "--weights", "none", "-o", str(tmp_path / "d.tflite")]
+    assert main(common) == 2
+    assert_one_line(capsys, "unknown level", "level_4")
 
 
 def test_the_choice_of_the_detector_stands_in_the_record(photos, tmp_path, capsys):
@@ -86,7 +111,7 @@ def test_patterns_and_copies(photos, tmp_path, capsys):
         (["{photos}", "--levels", "stem"], ["unknown level", "stem"]),
         (["{photos}", "--covariance", "round"], ["round", "ledoit-wolf"]),
         (["{photos}", "--combination", "product"], ["product", "z-score"]),
-        (["{photos}", "--combination", "fisher"], ["fisher", "sum, z-score"]),
+        (["{photos}", "--combination", "fisher"], ["fisher", "sum, relative, z-score"]),
         (["{photos}", "--threshold", "none"], ["none", "held-out"]),
         (["{photos}", "--ridge", "0.1"], ["ridge belongs to", "empirical"]),
         (["{photos}", "--ridge", "nan"], ["ridge must be 0 or more"]),

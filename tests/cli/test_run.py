@@ -40,7 +40,8 @@ def one_network(untrained, monkeypatch):
 
 def run(root, result, *more: str, quantize: bool = False) -> int:
     arguments = ["--data_path", str(root), "--save_path", str(result), "--weights", "none"]
-    return main(["run", *arguments, *([] if quantize else ["--no_quantize"]), *more])
+    kind = [] if "--detector" in more else ["--detector", "pooled"]
+    return main(["run", *arguments, *kind, *([] if quantize else ["--no_quantize"]), *more])
 
 
 def feats(result: Path, split: str, suffix: str = ".npz") -> Path:
@@ -166,7 +167,7 @@ def test_runs_with_other_choices_leave_each_others_features_alone(small_root, tm
 )
 def test_run_and_table_agree(small_root, tmp_path, monkeypatch, table, rows):
     """Whatever row of a table `run` can make has the same area in both."""
-    for name in ("_draw_category", "_draw_all"):
+    for name in ("draw_category", "draw_all"):
         monkeypatch.setattr(run_command, name, lambda *_: None)
     common = ["--data_path", str(small_root), "--save_path", str(tmp_path), "--weights", "none"]
     assert main(["table", table, *common, "--folds", "0"]) == 0
@@ -179,6 +180,58 @@ def test_run_and_table_agree(small_root, tmp_path, monkeypatch, table, rows):
         assert run(small_root, tmp_path, *words) == 0
         (result,) = json.loads((tmp_path / "summary.json").read_text())
         assert result["image_auroc"] == areas[row], row
+
+
+def test_three_detectors_from_one_extraction(small_root, tmp_path, monkeypatch, capsys, untrained):
+    passes = []
+    real = untrained.maps
+    monkeypatch.setattr(
+        untrained,
+        "maps",
+        lambda samples, *more: passes.append(len(samples)) or real(samples, *more),
+    )
+    assert run(small_root, tmp_path / "r", "--detector", "both") == 0
+    assert passes == [6, 6]
+    results = json.loads((tmp_path / "r/summary.json").read_text())
+    assert [one["kind"] for one in results] == ["pooled", "local", "both"]
+    data = ad.datasets.load_mvtec(small_root, "plate")
+    train, test = real(data.train), real(data.test)
+    fitted = {
+        "pooled": ad.MahalanobisDetector().fit(train.features),
+        "local": ad.LocalDetector().fit(train),
+        "both": ad.JointDetector().fit(train),
+    }
+    for kind, detector in fitted.items():
+        name = "plate_efficientnet-b0_keras_float32" + ("" if kind == "pooled" else f"_{kind}")
+        with (tmp_path / f"r/distances_{name}.csv").open() as file:
+            found = [float(line["score"]) for line in csv.DictReader(file)]
+        expected = detector.anomaly_score(test.features if kind == "pooled" else test)
+        assert found == pytest.approx(expected, rel=1e-4)
+        saved = ad.detector.load_detector(tmp_path / f"r/models/detector_{name}.npz")
+        assert type(saved) is type(detector)
+        assert saved.threshold_ == pytest.approx(detector.threshold_, rel=1e-4)
+    screen = capsys.readouterr().out
+    assert "pooled: image AUROC" in screen
+    assert "Gaussians per position" in screen
+    assert feats(tmp_path / "r", "train").exists()  # what a run of pooled alone would use again
+
+
+def test_an_option_of_another_detector_is_an_error(small_root, tmp_path, capsys):
+    assert run(small_root, tmp_path / "r", "--detector", "local", "--covariance", "oas") == 2
+    assert_one_line(capsys, "--covariance is of the detector pooled", "--detector pooled")
+    assert run(small_root, tmp_path / "r", "--detector", "both", "--threshold", "chi-square") == 2
+    assert_one_line(capsys, "chi-square", "held-out")
+    assert run(small_root, tmp_path / "r", "--detector", "local", "--rank", "many") == 2
+    assert_one_line(capsys, "--rank must be a number, or all, not 'many'")
+    assert run(small_root, tmp_path / "r", "--detector", "local", "--tied_weight", "0") == 2
+    assert_one_line(capsys, "weight must be above 0")
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_input_size_that_the_network_cannot_halve_is_an_error(small_root, tmp_path, capsys):
+    other = ["--model_name", "efficientnet-b1"]  # not the stand-in
+    assert run(small_root, tmp_path / "r", "--input_size", "100", *other) == 2
+    assert_one_line(capsys, "multiple of 32 pixels, not 100")
 
 
 def test_without_features_none_are_kept(small_root, tmp_path):
@@ -360,6 +413,8 @@ def test_ctrl_c_and_on_again(tmp_path):
         "2",
         "--engine",
         "keras",
+        "--detector",
+        "pooled",
         "--no_quantize",
     ]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}

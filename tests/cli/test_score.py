@@ -19,6 +19,7 @@ from pictures import draw_image, write_image, write_mixed_folder
 import adhelpers as ad
 from adhelpers import backbones, edge, export, images
 from adhelpers.cli import main
+from adhelpers.features import MAP_LEVELS, Batch
 
 SIZE, COUNT = 64, 240
 
@@ -155,6 +156,34 @@ def test_heat_maps(model, pictures, tmp_path, capsys):
     ]
     for path in maps.iterdir():
         assert images.read(path).shape == (64, 64, 3)
+
+
+def local_detector_of(network: bytes, kind: type) -> bytes:
+    runner = backbones.LiteRTRunner(network, 1, MAP_LEVELS)
+    pooled, maps = runner.run(np.stack([images.to_square(draw_image(i), SIZE) for i in range(20)]))
+    features = ad.FeatureSet.from_arrays(pooled, origin=origin(protocol="square"))
+    batch, labels = Batch(features, maps), np.zeros(20, int)
+    fitted = kind().fit(
+        ad.FeatureMaps(lambda: iter([batch]), runner.map_shapes, labels, features.origin)
+    )
+    return export.build(network, fitted)
+
+
+@pytest.mark.parametrize("kind", [ad.LocalDetector, ad.JointDetector])
+def test_detectors_that_look_at_each_position(small_b0_model, pictures, tmp_path, capsys, kind):
+    model, maps = tmp_path / "detector.tflite", tmp_path / "maps"
+    model.write_bytes(local_detector_of(small_b0_model, kind))
+    expected = by_edge(capsys, model, pictures, "--overlay", tmp_path / "drawn")
+    code, rows, err = score(capsys, model, pictures, "--heat_maps", maps)
+    assert (code, err) == (0, "left out, as no images by their names: 1 .txt\n")
+    for row, other in zip(rows, expected, strict=True):
+        assert list(row) == ["path", "score", "threshold", "decision", *other["distances"], "error"]
+        assert {name: float(row[name]) for name in other["distances"]} == other["distances"]
+        assert (float(row["score"]), row["decision"]) == (other["score"], other["decision"])
+    pairs = {"000001_b.png": "b.png", "000002_a.png": "a.png"}
+    assert sorted(path.name for path in maps.iterdir()) == list(pairs)
+    for name, other in pairs.items():  # the same pictures as edge.py draws
+        assert np.array_equal(images.read(maps / name), images.read(tmp_path / "drawn" / other))
 
 
 def test_threshold(model, pictures, capsys):

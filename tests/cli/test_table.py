@@ -71,6 +71,22 @@ def test_tables_of_one_network(tmp_path, capsys, name, rows):
     assert place.with_suffix(".png").stat().st_size > 5000
 
 
+def test_kinds_of_detector(small_root, tmp_path, monkeypatch, untrained, capsys):
+    monkeypatch.setattr(ad.features, "Extractor", lambda *_, **__: untrained)
+    assert table(small_root, tmp_path / "r", "detectors") == 0
+    lines = lines_of(tmp_path / "r/tables/table_detectors_efficientnet-b0.csv")
+    assert [line["row"] for line in lines] == ["pooled", "local", "both"]
+    data = ad.datasets.load_mvtec(small_root, "plate")
+    scores = (
+        ad.LocalDetector().fit(untrained.maps(data.train)).anomaly_score(untrained.maps(data.test))
+    )
+    area = ad.evaluation.roc_auc(data.test.labels, scores)
+    assert float(lines[1]["auroc"]) == pytest.approx(area)
+    assert table(small_root, tmp_path / "r", "detectors", "--detector", "local") == 0
+    lines = lines_of(tmp_path / "r/tables/table_detectors_efficientnet-b0.csv")
+    assert [line["row"] for line in lines] == ["local"]
+
+
 def test_backbones_and_each_image_once(small_root, tmp_path, networks):
     names = ["efficientnet-b0", "efficientnetv2-b0"]
     assert table(small_root, tmp_path / "r", "backbones", "--model_name", *names) == 0

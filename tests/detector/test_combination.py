@@ -19,6 +19,13 @@ def test_z_scores_are_scipys():
     np.testing.assert_allclose(found, sum(zscore(d, ddof=1) for d in held_out.values()))
 
 
+def test_relative_distances_are_over_their_means():
+    held_out = {"a": np.array([1.0, 2.0, 3.0]), "b": np.array([10.0, 20.0, 60.0])}
+    new = {"a": np.array([2.0, 3.0]), "b": np.array([30.0, 15.0])}
+    np.testing.assert_allclose(combine(new, "relative", level_scales(held_out)), [2.0, 2.0])
+    assert combine(held_out, "relative", level_scales(held_out)).mean() == pytest.approx(2)
+
+
 def test_fisher_is_scipys():
     scales = {"a": (10.0, 2.0), "b": (40.0, 1.0)}
     new = {"a": np.array([9.0, 13.0, 20.0]), "b": np.array([41.0, 40.0, 45.0])}
@@ -36,7 +43,7 @@ def test_fisher_ranks_what_is_far_beyond_every_p_value():
     assert low < high
 
 
-@pytest.mark.parametrize("combination", ["z-score", "fisher"])
+@pytest.mark.parametrize("combination", ["relative", "z-score", "fisher"])
 def test_scales_come_from_images_that_were_held_out(combination):
     train, test = features(40, 0), features(9, 1)
     detector = ad.MahalanobisDetector(combination=combination).fit(train)
@@ -66,7 +73,7 @@ def test_a_level_of_small_distances_counts_as_much():
 
 def test_errors_are_clear():
     with pytest.raises(
-        UserError, match="unknown combination 'product'; choose one of: sum, z-score"
+        UserError, match="unknown combination 'product'; choose one of: sum, relative, z-score"
     ):
         ad.MahalanobisDetector(combination="product").fit(features(20, 0))
     with pytest.raises(UserError, match="a: the distances of the held-out images do not vary"):

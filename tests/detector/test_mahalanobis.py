@@ -161,7 +161,7 @@ def test_a_detector_file_of_another_version_is_refused(features, tmp_path):
         old = {name: value for name, value in record.items() if name != "version"} | version
         np.savez(path, record=json.dumps(old), **arrays)
         found = version.get("version", 1)
-        with pytest.raises(UserError, match=f"its format has version {found}, expected 3"):
+        with pytest.raises(UserError, match=f"its format has version {found}, expected 4"):
             MahalanobisDetector.load(path)
 
 

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 import adhelpers as ad
 from adhelpers import backbones, edge, export, quantization
-from adhelpers.export import Graph
+from adhelpers.backbones import Graph
 from adhelpers.ground import UserError, silence
 
 SIZE = 32
@@ -90,6 +90,7 @@ def test_the_network_gives_the_features_that_were_fitted_on_bit_for_bit(network,
         (60, {"reduction": "pca"}),
         (60, {"reduction": "npca"}),
         (60, {"levels": ["level_2"]}),
+        (60, {"combination": "relative"}),
         (60, {"combination": "z-score"}),
         (60, {"threshold": None}),
     ],
@@ -109,7 +110,7 @@ def test_fewer_images_than_features_make_a_smaller_file(network):
 
 
 def test_levels_that_are_combined_by_probabilities_cannot_be_exported(network):
-    with pytest.raises(UserError, match="choose one of: sum, z-score"):
+    with pytest.raises(UserError, match="choose one of: sum, relative, z-score"):
         export.build(network, fitted(network, combination="fisher"))
 
 
@@ -165,6 +166,7 @@ def test_what_the_model_tells_about_itself(network):
     assert record["category"] == "plate"
     assert record["image_shape"] == [40, 50]
     assert record["protocol"] == "crop"
+    assert record["detector"] == "pooled"
     assert record["levels"] == ["level_1", "level_2"]
     assert record["threshold"] == detector.threshold_
     assert record["parameters"]["quantile"] == 0.9

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import eigh
 from scipy.spatial.distance import mahalanobis
 from scipy.stats import multivariate_normal
 from sklearn.covariance import ledoit_wolf
 
-from adhelpers.gaussian.local import LocalMoments, fit_local, likeliest_weight
+from adhelpers.gaussian import LocalMoments, fit_local, likeliest_weight
 from adhelpers.ground import UserError
 
 
@@ -25,7 +26,7 @@ def draw(n: int, height: int = 3, width: int = 2, channels: int = 5, seed: int =
 @pytest.mark.parametrize("weight", [0.05, 0.3, 1.0])
 def test_distances_are_scipys(n, channels, weight):
     maps, test = draw(n, channels=channels), draw(3, channels=channels, seed=1)
-    found = fit_local(LocalMoments.of(maps), weight).distance(test)
+    found = fit_local(LocalMoments.of(maps), weight, rank=None).distance(test)
     assert found.shape == (3, 3, 2)
     residuals = (maps - maps.mean(axis=0)).reshape(-1, channels)
     tied, _ = ledoit_wolf(residuals, assume_centered=True)
@@ -103,5 +104,52 @@ def test_errors_are_clear():
         fit_local(moments, 0.3).distance(draw(2, height=2))
     with pytest.raises(UserError, match="two parts or more"):
         likeliest_weight([moments])
-    with pytest.raises(UserError, match="too few to hold any out"):
+    with pytest.raises(UserError, match="too few to hold others out"):
         likeliest_weight([moments, LocalMoments.of(draw(2))])
+
+
+def test_what_is_taken_away_leaves_the_rest():
+    maps = draw(12) + 100
+    rest = LocalMoments.of(maps) - LocalMoments.of(maps[8:])
+    expected = LocalMoments.of(maps[:8])
+    assert rest.count == 8
+    for name in ("mean", "scatter", "third", "fourth"):
+        found, wanted = getattr(rest, name), getattr(expected, name)
+        np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-8 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("rank", [0, 1, 3, 5, 99])
+def test_few_axes_of_its_own_leave_the_mean_precision(rank):
+    """The inverse covariance has the eigenvalues of the whole one, its last ones averaged."""
+    maps, height, width = draw(40), 2, 1
+    whole = fit_local(LocalMoments.of(maps), 0.3, rank=None)
+    short = fit_local(LocalMoments.of(maps), 0.3, rank=rank)
+    p = height * 2 + width
+    variances = np.sort(whole.variances[p])[::-1]
+    kept = min(rank, 5)
+    precisions = 1 / variances
+    precisions[kept:] = precisions[kept:].mean() if kept < 5 else precisions[kept:]
+    basis = whole.axes[p][np.argsort(-whole.variances[p])]
+    inverse = whole.whitening.T @ basis.T @ np.diag(precisions) @ basis @ whole.whitening
+    test = draw(3, seed=1)
+    expected = [mahalanobis(x, short.mean[p], inverse) / 5**0.5 for x in test[:, height, width]]
+    np.testing.assert_allclose(short.distance(test)[:, height, width], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "rank"), [(40, 0), (40, 2), (40, 4), (4, 2), (4, 99), (40, None)])
+def test_the_covariance_of_a_rank_is_explicit(n, rank):
+    """Along SciPy's axes of S and T, the variances that are not kept become one number."""
+    maps, test, weight = draw(n, channels=6), draw(3, channels=6, seed=1), 0.2
+    found = fit_local(LocalMoments.of(maps), weight, rank).distance(test)
+    residuals = (maps - maps.mean(axis=0)).reshape(-1, 6)
+    tied, _ = ledoit_wolf(residuals, assume_centered=True)
+    for h, w in np.ndindex(3, 2):
+        ratios, axes = eigh(np.cov(maps[:, h, w].T, bias=True), tied)  # the least variance first
+        variances = (1 - weight) * ratios + weight
+        lost = 6 - min(6, 6 if rank is None else rank)
+        if lost:
+            variances[:lost] = 1 / np.mean(1 / variances[:lost])
+        covariance = tied @ axes @ np.diag(variances) @ axes.T @ tied
+        mean, precision = maps[:, h, w].mean(axis=0), np.linalg.inv(covariance)
+        expected = [mahalanobis(x, mean, precision) / 6**0.5 for x in test[:, h, w]]
+        np.testing.assert_allclose(found[:, h, w], expected, rtol=1e-7)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pictures import draw_image
 
-from adhelpers import backbones, export, quantization
+from adhelpers import backbones, quantization
 from adhelpers.ground import UserError, ordered_map
 
 SIDE = 64
@@ -72,7 +72,10 @@ def test_two_outputs_that_change_places_are_noticed(float_model, pictures, expec
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_uint8_input_changes_nothing(float_model, pictures, precision):
     model = quantization.quantize(float_model, precision, pictures[4:])
-    taken, given = backbones.LiteRTRunner(export.take_bytes(model)), backbones.LiteRTRunner(model)
+    taken, given = (
+        backbones.LiteRTRunner(backbones.take_bytes(model)),
+        backbones.LiteRTRunner(model),
+    )
     assert taken._input_type == np.uint8
     found, expected = taken.pooled(pictures[:2]), given.pooled(pictures[:2])
     for name in expected:

@@ -4,11 +4,14 @@ The format is that of the schema
 https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 from ..ground import UserError
+from .networks import map_name
 
 _OPERATORS = schema.BuiltinOperator
 _OPTIONS = schema.BuiltinOptions
@@ -19,8 +22,7 @@ _CODES = {np.float32: _TYPES.FLOAT32, np.int32: _TYPES.INT32}
 class Graph:
     """The main graph of a TFLite model.
 
-    Its tensors are known by their numbers, which the operators below take and return. All
-    operators work in float32 on matrices with one row, (1, N).
+    Its tensors are known by their numbers.
 
     Parameters
     ----------
@@ -47,6 +49,27 @@ class Graph:
         signature.inputs = [_entry(image, self.main.inputs[0])]
         signature.outputs = [_entry(name, tensor) for name, tensor in outputs.items()]
         self.main.outputs = list(outputs.values())
+
+    def drop_unused(self) -> None:
+        """Take out the operators that no output depends on, and the constants of these alone.
+
+        Tensors keep their numbers.
+        """
+        needed, kept = set(self.main.outputs), []
+        for operator in reversed(self.main.operators):
+            if not needed.isdisjoint(operator.outputs):
+                needed.update(operator.inputs)
+                kept.append(operator)
+        dropped = len(kept) < len(self.main.operators)
+        self.main.operators = kept[::-1]
+        if dropped:
+            self._empty_buffers(set(range(len(self.main.tensors))) - needed, needed)
+
+    def _empty_buffers(self, unused: set[int], needed: set[int]) -> None:
+        """Empty the buffers that unused tensors have, and no needed one."""
+        freed, held = ({self.main.tensors[i].buffer for i in x if i >= 0} for x in (unused, needed))
+        for place in freed - held:
+            self.model.buffers[place].data = None
 
     def attach(self, name: bytes, data: bytes) -> None:
         """Put named bytes into the model, as metadata."""
@@ -76,6 +99,36 @@ class Graph:
         self.main.operators.insert(0, self._operator(_OPERATORS.CAST, [image], old, options))
         self.main.inputs = [image]
 
+    def map_before(self, tensor: int) -> int:
+        """Return the feature map that a level's vector is the average of, as it is in the model.
+
+        Parameters
+        ----------
+        tensor : int
+            The vector, one of `outputs`.
+
+        Returns
+        -------
+        tensor : int
+            Of shape (1, h, w, D); int8 where the network is.
+
+        Raises
+        ------
+        UserError
+            If the vector is no average of a map.
+        """
+        made = {op.outputs[0]: op for op in self.main.operators}
+        while len(self.shape(tensor)) < 4 or self._is_dequantized(made.get(tensor)):
+            if tensor not in made:
+                raise UserError("the network's vectors are no averages of feature maps")
+            tensor = int(made[tensor].inputs[0])
+        return tensor
+
+    def _is_dequantized(self, operator) -> bool:
+        if operator is None:
+            return False
+        return self.model.operatorCodes[operator.opcodeIndex].builtinCode == _OPERATORS.DEQUANTIZE
+
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Return the shape of a tensor."""
         return tuple(self.main.tensors[tensor].shape)
@@ -89,45 +142,27 @@ class Graph:
         """Return a tensor's values as float32: dequantized, if need be."""
         if self.main.tensors[a].type == _TYPES.FLOAT32:
             return a
-        return self._apply(_OPERATORS.DEQUANTIZE, [a], self.shape(a), schema.DequantizeOptionsT())
+        return self.apply(_OPERATORS.DEQUANTIZE, [a], self.shape(a), schema.DequantizeOptionsT())
 
-    def add(self, a: int, b: int) -> int:
-        """Append a + b."""
-        return self._apply(_OPERATORS.ADD, [a, b], self.shape(a), schema.AddOptionsT())
+    def apply(self, code: int, inputs: list[int], shape, options=None, name: str = "") -> int:
+        """Append an operator with one output, float32.
 
-    def subtract(self, a: int, b: int) -> int:
-        """Append a - b."""
-        return self._apply(_OPERATORS.SUB, [a, b], self.shape(a), schema.SubOptionsT())
+        Parameters
+        ----------
+        code : int
+            One of the schema's `BuiltinOperator`.
+        inputs : list of int
+        shape : sequence of int
+            Of the output.
+        options : object, optional
+            The operator's, from the schema.
+        name : str
+            Of the output.
 
-    def multiply(self, a: int, b: int) -> int:
-        """Append the product of each element of a with that of b."""
-        return self._apply(_OPERATORS.MUL, [a, b], self.shape(a), schema.MulOptionsT())
-
-    def sqrt(self, a: int, name: str) -> int:
-        """Append the square root of each element."""
-        return self._apply(_OPERATORS.SQRT, [a], self.shape(a), name=name)
-
-    def matmul(self, a: int, b: int, transposed: bool = False) -> int:
-        """Append the matrix product of a with b, or with b's transpose."""
-        options = schema.BatchMatMulOptionsT()
-        options.adjY = transposed
-        width = self.shape(b)[0 if transposed else 1]
-        return self._apply(_OPERATORS.BATCH_MATMUL, [a, b], (1, width), options)
-
-    def concatenate(self, columns: list[int]) -> int:
-        """Append the row of these numbers, (1, 1) each."""
-        options = schema.ConcatenationOptionsT()
-        options.axis = 1
-        return self._apply(_OPERATORS.CONCATENATION, columns, (1, len(columns)), options)
-
-    def total(self, a: int, name: str, keep_dims: bool = True) -> int:
-        """Append the sum over the row: (1, 1), or (1,)."""
-        options = schema.ReducerOptionsT()
-        options.keepDims = keep_dims
-        axis = self.constant(np.array([1]), f"{name}/axis", np.int32)
-        return self._apply(_OPERATORS.SUM, [a, axis], (1, 1) if keep_dims else (1,), options, name)
-
-    def _apply(self, code: int, inputs: list[int], shape, options=None, name: str = "") -> int:
+        Returns
+        -------
+        output : int
+        """
         output = self._tensor(shape, name or f"detector/{len(self.main.tensors)}", _TYPES.FLOAT32)
         self.main.operators.append(self._operator(code, inputs, output, options))
         return output
@@ -189,5 +224,27 @@ def take_bytes(model: bytes) -> bytes:
     graph = Graph(model)
     outputs = graph.outputs()
     graph.take_bytes("image")
+    graph.set_signature("image", outputs)
+    return graph.packed()
+
+
+def with_maps(model: bytes, levels: Sequence[str]) -> bytes:
+    """Make a model give the feature maps of some levels as well; nothing else changes.
+
+    Parameters
+    ----------
+    model : bytes
+        From `adhelpers.backbones.convert` or `adhelpers.quantization.quantize`.
+    levels : sequence of str
+
+    Returns
+    -------
+    model : bytes
+        With outputs ``LEVEL/map`` besides, float32, (1, h, w, D).
+    """
+    graph = Graph(model)
+    outputs = graph.outputs()
+    for name in levels:
+        outputs[map_name(name)] = graph.as_float(graph.map_before(outputs[name]))
     graph.set_signature("image", outputs)
     return graph.packed()

@@ -1,0 +1,139 @@
+"""The first four moments of feature maps by position, which join: sums over the images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ground import UserError
+from .covariance import Traces, ledoit_wolf
+
+_NO_SPREAD = 1e-12  # of the squared mean: what sums minus sums leave of equal maps
+
+
+@dataclass(frozen=True)
+class LocalMoments:
+    """What Gaussians per position need to know of N feature maps of P positions.
+
+    Writing y for a vector minus its position's mean, and sums being over the maps:
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width of the maps, P in all.
+    count : int
+        N.
+    mean : ndarray of float64, shape (P, D)
+    scatter : ndarray of float64, shape (P, D, D)
+        The sum of y y^T.
+    third : ndarray of float64, shape (P, D)
+        The sum of \\|y\\|^2 y, which moves `fourth` to another mean.
+    fourth : ndarray of float64, shape (P,)
+        The sum of \\|y\\|^4, which Ledoit and Wolf's shrinkage needs.
+
+    Examples
+    --------
+    >>> maps = np.random.default_rng(0).normal(size=(9, 2, 2, 3))
+    >>> joined = LocalMoments.of(maps[:4]) + LocalMoments.of(maps[4:])
+    >>> np.allclose(joined.scatter[3] / 9, np.cov(maps[:, 1, 1].T, bias=True))
+    True
+    """
+
+    shape: tuple[int, int]
+    count: int
+    mean: np.ndarray
+    scatter: np.ndarray
+    third: np.ndarray
+    fourth: np.ndarray
+
+    @classmethod
+    def of(cls, maps: np.ndarray) -> "LocalMoments":
+        """Sum up feature maps, shape (N, h, w, D), N at least 1."""
+        vectors = by_position(np.asarray(maps))
+        mean = vectors.mean(axis=1)
+        centred = vectors - mean[:, None]
+        length = np.einsum("pnd,pnd->pn", centred, centred)
+        return cls(
+            maps.shape[1:3],
+            len(maps),
+            mean,
+            centred.transpose(0, 2, 1) @ centred,
+            np.einsum("pn,pnd->pd", length, centred),
+            np.sum(length**2, axis=1),
+        )
+
+    def __add__(self, other: "LocalMoments") -> "LocalMoments":
+        """Return the moments of both sets of maps together.
+
+        Raises
+        ------
+        UserError
+            If the maps have another size or another number of channels.
+        """
+        if (self.shape, self.mean.shape) != (other.shape, other.mean.shape):
+            raise UserError(
+                f"cannot join maps of {_size(self)} and of {_size(other)}; use the same network, "
+                "and images of the same size, for both"
+            )
+        n = self.count + other.count
+        step = other.mean - self.mean
+        mean = self.mean + step * (other.count / n)
+        joined = self.about(mean), other.about(mean)
+        scatter, third, fourth = (a + b for a, b in zip(*joined, strict=True))
+        return LocalMoments(self.shape, n, mean, scatter, third, fourth)
+
+    def __sub__(self, other: "LocalMoments") -> "LocalMoments":
+        """Return the moments of these maps without some of them."""
+        n = self.count - other.count
+        mean = self.mean - (other.mean - self.mean) * (other.count / n)
+        left = self.about(mean), other.about(mean)
+        scatter, third, fourth = (a - b for a, b in zip(*left, strict=True))
+        return LocalMoments(self.shape, n, mean, scatter, third, fourth)
+
+    def about(self, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return `scatter`, `third` and `fourth` about other points, shape (P, D).
+
+        With d the means minus these points, vectors become y + d; see `Moments`.
+        """
+        d = self.mean - centre
+        square = np.einsum("pd,pd->p", d, d)
+        trace = np.trace(self.scatter, axis1=1, axis2=2)
+        turned = np.einsum("pde,pe->pd", self.scatter, d)
+        scatter = self.scatter + self.count * d[:, :, None] * d[:, None, :]
+        third = self.third + (trace + self.count * square)[:, None] * d + 2 * turned
+        fourth = (
+            self.fourth
+            + 4 * np.einsum("pd,pd->p", self.third, d)
+            + 2 * trace * square
+            + 4 * np.einsum("pd,pd->p", d, turned)
+            + self.count * square**2
+        )
+        return scatter, third, fourth
+
+    def tied(self) -> np.ndarray:
+        """Return the covariance of all positions about their own means, shape (D, D).
+
+        It is shrunk towards the identity as Ledoit and Wolf do with N P rows, so that it has an
+        inverse whatever the number of images.
+        """
+        rows, width = self.count * len(self.mean), self.mean.shape[1]
+        matrix = self.scatter.sum(axis=0) / rows
+        trace, squares = float(np.trace(matrix)), float(np.vdot(matrix, matrix))
+        if not trace > _NO_SPREAD * float(np.vdot(self.mean, self.mean)) / len(self.mean):
+            raise UserError(
+                "the training maps have no spread (all images equal); give more and different "
+                "normal images"
+            )
+        weight = ledoit_wolf(Traces(rows, width, trace, squares, self.fourth.sum() / rows))
+        return (1 - weight) * matrix + weight * trace / width * np.eye(width)
+
+
+def by_position(maps: np.ndarray) -> np.ndarray:
+    """Return maps, (N, h, w, D), as vectors by position, float64, (P, N, D)."""
+    count, height, width, channels = maps.shape
+    vectors = maps.reshape(count, height * width, channels).transpose(1, 0, 2)
+    return np.ascontiguousarray(vectors, np.float64)
+
+
+def _size(moments: LocalMoments) -> str:
+    height, width = moments.shape
+    return f"{height} x {width} positions and {moments.mean.shape[1]} channels"
