@@ -18,8 +18,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
+import math
 import os
+import re
+import stat
 import struct
 import sys
 import time
@@ -35,10 +39,18 @@ import numpy as np
 
 #: The name under which a detector's file holds its record, a JSON text.
 RECORD_NAME = b"ADHELPERS_DETECTOR"
+#: What an exported file ends with, where no runtime looks, before the SHA-256 of all until there.
+SEAL = b"ADHELPERS_SHA256"
+#: More do no good, and a million end in a segmentation fault.
+MOST_THREADS = 256
 
-_CROP_RESIZE, _CROP_SIZE = 256, 224
+_CROP_RESIZE, _CROP_SIZE, _MOST_PIXELS = 256, 224, 2**28
 _OPACITY, _COLOUR = 0.8, (230, 20, 20)
-_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_SUFFIXES = {".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_OF_THE_SYSTEM = {"lost+found", "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir"}
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_JPEG_START = b"\xff\xd8\xff"
+_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # of a segment, or the end
 _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
 
 
@@ -75,15 +87,19 @@ class Detector:
     Raises
     ------
     EdgeError
-        If the file cannot be read, is cut off, or is no such model.
+        If the file cannot be read, is damaged, or is no such model, or a number is out of range.
     """
 
     def __init__(self, model, threads: int = 1, threshold: float | None = None):
         name = "the model" if isinstance(model, bytes) else str(model)
         content = model if isinstance(model, bytes) else _read(Path(model))
+        if not 1 <= threads <= MOST_THREADS:
+            raise EdgeError(f"{threads} threads: choose a whole number from 1 to {MOST_THREADS}")
+        if not (threshold is None or _is_number(threshold)):
+            raise EdgeError(f"the threshold must be a finite number, not {threshold}")
         interpreter_class = _runtime()
-        self.record = {}
         try:
+            self.record = _verified_record(content)
             with _quiet_stderr():
                 interpreter = interpreter_class(model_content=content, num_threads=threads)
                 self._invoke = interpreter.get_signature_runner()
@@ -93,11 +109,9 @@ class Detector:
                 self.size, self._image_type = int(image["shape"][-2]), image["dtype"]
                 self.score_type = score["dtype"]
                 self.run(np.zeros((self.size, self.size, 3), np.uint8))  # the first run is slow
-            self.record = read_record(content)
-        except (ValueError, RuntimeError, IndexError) as error:
-            reason = " ".join(str(error).split())[:120]
-            raise EdgeError(f"{name}: not a detector that runs here ({reason})") from error
-        self.threshold = self.record.get("threshold") if threshold is None else threshold
+        except Exception as error:  # the runtimes raise all kinds
+            raise EdgeError(f"{name}: not a detector that runs here ({_line(error)})") from error
+        self.threshold = self.record.get("threshold") if threshold is None else float(threshold)
 
     def score(self, image: np.ndarray) -> tuple[float, dict[str, float]]:
         """Score an image of any size: RGB, uint8, shape (H, W, 3).
@@ -116,12 +130,18 @@ class Detector:
         return to_square(image, self.size, self.record.get("protocol", "square"))
 
     def run(self, pixels: np.ndarray) -> tuple[float, dict[str, float]]:
-        """Score an image of the network's size: RGB, uint8, shape (S, S, 3)."""
+        """Score an image of the network's size: RGB, uint8, shape (S, S, 3).
+
+        A score that is no finite number, as of a damaged detector, is an EdgeError.
+        """
         outputs = self._invoke(**{self._input: pixels[None].astype(self._image_type, copy=False)})
         self.heat_map = outputs["heat_map"][0] if "heat_map" in outputs else None
         distances = np.ravel(outputs.get("distances", ())).tolist()
         levels = zip(self.record.get("levels", ()), distances)  # noqa: B905 (newer than 3.8)
-        return outputs[self._output].item(), dict(levels)
+        score = outputs[self._output].item()
+        if not math.isfinite(score):
+            raise EdgeError(f"the score is {score}, not a finite number; is the detector damaged?")
+        return score, dict(levels)
 
     def place(self, image: np.ndarray) -> list[int]:
         """Return where the image just scored is hottest: x and y, in its pixels."""
@@ -165,8 +185,68 @@ def _signature(invoke) -> tuple[str, str]:
     return image, score
 
 
+def _verified_record(model: bytes) -> dict:
+    """Return a model's record, or raise an EdgeError if its bytes are not those of the export.
+
+    One without a seal, older or made by other tools, is taken as it is.
+    """
+    sealed = model[-48:-32] == SEAL
+    if sealed and hashlib.sha256(memoryview(model)[:-32]).digest() != model[-32:]:
+        raise EdgeError("it is damaged: its checksum is another one; copy it again")
+    record = read_record(model)
+    if record.get("sealed") and not sealed:
+        raise EdgeError("its checksum is missing: it was cut off, or changed after the export")
+    return record
+
+
 def read_record(model: bytes) -> dict:
     """Return what a detector's file tells about itself; an empty dict if it tells nothing.
+
+    Raises
+    ------
+    EdgeError
+        If the file is no model, or what it tells makes no sense.
+    """
+    if model[4:8] != b"TFL3":
+        raise EdgeError("it is no .tflite file")
+    try:
+        text = _record_text(model)
+        record = {} if text is None else json.loads(text)
+    except (struct.error, ValueError, RecursionError) as error:
+        raise EdgeError("it is cut off, or its record is no JSON") from error
+    if not isinstance(record, dict):
+        raise EdgeError(f"its record is {record!r:.40}, not an object of JSON")
+    for name, (fits, words) in _RECORD.items():
+        if name in record and not fits(record[name]):
+            raise EdgeError(f"its record's {name} must be {words}, not {record[name]!r:.40}")
+    return record
+
+
+def _is_number(x) -> bool:
+    """Tell whether this is a finite number."""
+    if isinstance(x, bool) or not isinstance(x, (int, float, np.number)):
+        return False
+    return bool(abs(x) < 1e38)  # the largest of float32, in which scores are
+
+
+def _are_sizes(x, count: int) -> bool:
+    whole = isinstance(x, list) and all(type(n) is int and 0 < n < 2**31 for n in x)
+    return whole and len(x) == count
+
+
+#: What a record's values must be, in the program and in words.
+_RECORD = {
+    "threshold": (lambda x: x is None or _is_number(x), "a finite number"),
+    "levels": (lambda x: isinstance(x, list) and all(type(n) is str for n in x), "a list of names"),
+    "input_size": (lambda x: _are_sizes([x], 1), "a whole number above 0"),
+    "image_shape": (lambda x: _are_sizes(x, 2), "a height and a width"),
+    "protocol": (lambda x: x in ("square", "crop"), "square or crop"),
+    "parameters": (lambda x: isinstance(x, dict), "an object"),
+}
+
+
+def _record_text(model: bytes) -> bytes | None:
+    """Return the record as it stands in a model; None if there is none.
 
     The runtimes have no call for it, so the few tables on the way are read by hand: see
     https://flatbuffers.dev/internals. In the format's schema, field 4 of a model are its buffers
@@ -197,20 +277,51 @@ def read_record(model: bytes) -> dict:
     for entry in (target(start + 4 * i) for i in range(count)):
         if data(entry, 0) == RECORD_NAME:
             buffer = items(root, 4)[0] + 4 * number("I", field(entry, 1))
-            return json.loads(data(target(buffer), 0))
-    return {}
+            return data(target(buffer), 0)
+    return None
 
 
 def decode(data: bytes, name: str = "image") -> np.ndarray:
     """Decode a file's bytes to RGB, uint8, shape (H, W, 3), like `adhelpers.images.decode`."""
-    truncated_png = data.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND" not in data[-1024:]
     image = None
-    if data and not truncated_png:
+    if data and _has_its_end(data):
         with suppress(cv2.error):  # a header that promises too many pixels
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            colours = _with_plain_alpha(data)
+            image = cv2.imdecode(np.frombuffer(colours, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise EdgeError(f"{name}: not a readable image, or cut off ({len(data)} bytes)")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _has_its_end(data: bytes) -> bool:
+    """Tell whether a PNG or JPEG file has its end marker; more bytes may follow it.
+
+    OpenCV tells it of the other formats in all of its versions, of these two in the latest alone.
+    """
+    if data.startswith(_PNG_START):
+        return _PNG_END in data
+    if not data.startswith(_JPEG_START):
+        return True
+    marker = _JPEG_MARKER.search(data, 2)
+    while marker and marker[1] != b"\xd9":  # a segment, in which there may be another JPEG's end
+        start = marker.end()
+        marker = _JPEG_MARKER.search(data, start + int.from_bytes(data[start : start + 2], "big"))
+    return marker is not None
+
+
+def _with_plain_alpha(data: bytes) -> bytes:
+    """Return a TIFF file whose colours OpenCV does not multiply by its alpha, as in the package.
+
+    Where the file says that they are not yet multiplied (its tag 338), the copy says they are.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    with suppress(struct.error):  # the table is cut off
+        table = struct.unpack_from(order + "I", data, 4)[0] if order else 0
+        count = struct.unpack_from(order + "H", data, table)[0] if order else 0
+        for place in range(table + 2, table + 2 + 12 * count, 12):
+            if struct.unpack_from(order + "HHIH", data, place) == (338, 3, 1, 2):
+                return data[: place + 8] + struct.pack(order + "H", 1) + data[place + 10 :]
+    return data
 
 
 def to_square(image: np.ndarray, size: int, protocol: str = "square") -> np.ndarray:
@@ -219,7 +330,10 @@ def to_square(image: np.ndarray, size: int, protocol: str = "square") -> np.ndar
         return _resize(image, size, size)
     if protocol != "crop":
         raise EdgeError(f"unknown protocol {protocol!r}; choose one of: square, crop")
-    image = _resize(image, *_scaled(image.shape[:2], size))
+    scaled = _scaled(image.shape[:2], size)
+    if scaled[0] * scaled[1] > _MOST_PIXELS:
+        raise EdgeError("{} x {} pixels are too long to be cropped".format(*image.shape))
+    image = _resize(image, *scaled)
     top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
     return np.ascontiguousarray(image[top : top + size, left : left + size])
 
@@ -278,15 +392,17 @@ def images(sources: list[str], count: int | None = None) -> Iterator[tuple[str, 
         How many pictures to take from a camera; endless when not given.
     """
     for source in sources:
-        path = Path(source)
-        if source.isdigit() and not path.exists():
-            yield from _camera(int(source), count)
+        if source.isdecimal() and not os.path.exists(source):
+            yield from _camera(source, count)
             continue
-        files = [path]
+        files = [Path(source)]
         if source == "-":
             files = (Path(line.rstrip("\r\n")) for line in sys.stdin if line.strip())
-        elif path.is_dir():
-            files = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        elif os.path.isdir(source):
+            files, closed = _images_below(source)
+            for error in closed:
+                name = str(error.filename)
+                yield name, EdgeError(f"{name}: {error.strerror}; cannot be listed")
         for file in files:
             try:
                 image = decode(_read(file), str(file))
@@ -295,10 +411,27 @@ def images(sources: list[str], count: int | None = None) -> Iterator[tuple[str, 
             yield str(file), image
 
 
-def _camera(index: int, count: int | None) -> Iterator[tuple[str, np.ndarray]]:
+def _images_below(folder: str) -> tuple[list[Path], list[OSError]]:
+    """Return the image files in a folder and below it, and why folders could not be listed.
+
+    What is hidden or of the system is left out, and links to folders are not followed, as in the
+    package.
+    """
+    found, closed = [], []
+    for place, folders, names in os.walk(folder, onerror=closed.append):
+        folders[:] = [x for x in folders if not x.startswith(".") and x not in _OF_THE_SYSTEM]
+        paths = [Path(place, name) for name in names if not name.startswith(".")]
+        found += [path for path in paths if path.suffix.lower() in _SUFFIXES]
+    return sorted(found, key=lambda path: path.parts), closed
+
+
+def _camera(source: str, count: int | None) -> Iterator[tuple[str, np.ndarray]]:
+    if len(source) > 9:
+        raise EdgeError(f"camera {source:.20}: there is no such number; the first camera is 0")
+    index = int(source)
     camera = cv2.VideoCapture(index)
     try:
-        for number in range(count or sys.maxsize):
+        for number in range(sys.maxsize if count is None else count):
             there, frame = camera.read()
             if not there:
                 raise EdgeError(f"camera {index} gives no picture; is it there, and not in use?")
@@ -337,6 +470,12 @@ def benchmark(detector: Detector, image: np.ndarray, repeats: int = 200) -> dict
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _options(arguments)
+    if sys.stdout is None:
+        _warn("there is no stdout to write to")
+        return 2
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if hasattr(stream, "reconfigure"):  # a name may be any bytes
+            stream.reconfigure(errors=errors)
     try:
         return _score_all(options)
     except EdgeError as error:
@@ -344,9 +483,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # whoever read the output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to write
+        if isinstance(error, BrokenPipeError):  # whoever read the output has had enough
+            return 0
+        _warn(f"stdin or stdout: {error.strerror}")
+        return 2
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -365,6 +507,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _score_all(options: argparse.Namespace) -> int:
+    if options.frames is not None and options.frames < 1:
+        raise EdgeError(f"{options.frames} frames: choose a whole number from 1 on")
     detector = Detector(options.detector, options.threads, options.threshold)
     if not detector.record:
         _warn(f"{options.detector}: tells nothing about itself; images are resized to a square")
@@ -372,17 +516,17 @@ def _score_all(options: argparse.Namespace) -> int:
         _warn("the model has no threshold, so nothing is decided; give one with --threshold")
     drawings = Drawings(options.overlay, detector) if options.overlay else None
     if options.format == "csv" and not options.benchmark:
-        print("path,score,threshold,decision" + ("" if detector.heat_map is None else ",x,y"))
+        where = "" if detector.heat_map is None else ",x,y"
+        print(f"path,score,threshold,decision{where}", flush=True)
     trained_on, code, image = detector.record.get("image_shape"), 0, None
     for name, image in images(options.images, options.frames):
-        if isinstance(image, EdgeError):
-            _warn(image)
-            code = 2
-        elif options.benchmark:
-            print(json.dumps(benchmark(detector, image), indent=2))
-            break
-        else:
-            if trained_on and abs(np.divide(*image.shape[:2]) / np.divide(*trained_on) - 1) > 0.02:
+        try:
+            if isinstance(image, EdgeError):
+                raise image
+            if options.benchmark:
+                print(json.dumps(benchmark(detector, image), indent=2), flush=True)
+                break
+            if _has_other_aspect(image, trained_on):
                 height, width = image.shape[:2]
                 _warn(f"{name}: {height} x {width}, another aspect than the training images'")
                 trained_on = None  # once is enough
@@ -391,9 +535,18 @@ def _score_all(options: argparse.Namespace) -> int:
             _print(options.format, name, score, distances, detector.threshold, place)
             if drawings:
                 drawings.write(name, detector.overlay(image, score, distances))
+        except (EdgeError, cv2.error, MemoryError) as error:  # the others may be better
+            _warn(error if error is image else f"{name}: {_line(error)}")
+            code = 2
     if image is None:
         raise EdgeError(f"no images in {', '.join(options.images)}")
     return code
+
+
+def _has_other_aspect(image: np.ndarray, trained_on: list[int] | None) -> bool:
+    if not trained_on:
+        return False
+    return abs(np.divide(*image.shape[:2]) / np.divide(*trained_on) - 1) > 0.02
 
 
 def _print(form: str, path: str, score: float, distances: dict, threshold, place) -> None:
@@ -407,7 +560,7 @@ def _print(form: str, path: str, score: float, distances: dict, threshold, place
         csv.writer(sys.stdout, lineterminator="\n").writerow(cells)
     else:
         where = "at x={} y={}".format(*place) if place else ""
-        print("  ".join(filter(None, (path, f"{score:.3f}", decision, where))))
+        print("  ".join(filter(None, (_shown(path), f"{score:.3f}", decision, where))))
     sys.stdout.flush()  # a line is there as soon as its image is
 
 
@@ -476,14 +629,31 @@ def _quiet_stderr() -> Iterator[None]:
 
 
 def _read(path: Path) -> bytes:
+    """Read a regular file: a pipe would hang, and a device may have no end."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise EdgeError(f"{path}: {error.strerror}; cannot be read") from error
+        status = os.stat(path)
+        readable = stat.S_ISREG(status.st_mode) and status.st_size < 2**31
+        data = path.read_bytes() if readable else None
+    except (OSError, ValueError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or _line(error)
+        raise EdgeError(f"{path}: {reason}; cannot be read") from error
+    if data is None:
+        raise EdgeError(f"{path}: not a regular file of less than 2 GB; cannot be read")
+    return data
+
+
+def _line(error: BaseException) -> str:
+    """Return what an error says, in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _shown(text: str) -> str:
+    """Return a text without what could break a line or colour a terminal."""
+    return "".join(x if x.isprintable() else ascii(x)[1:-1] for x in text)
 
 
 def _warn(message: object) -> None:
-    print(f"edge.py: {message}", file=sys.stderr, flush=True)
+    print(f"edge.py: {_shown(str(message))}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

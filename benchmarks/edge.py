@@ -4,9 +4,11 @@ EfficientNet-B0 at 224 pixels with the built-in weights, fitted to `weave` of th
 Cold start is from the start of a `python edge.py` process to the line with the first score, file
 system caches warm; the rest is measured in one process, the bare network's `invoke` and the whole
 way from decoded image to score by turns. What is listed is the quickest tenth of 200 rounds: other
-work on the machine disturbs the rest, as the last column tells.
+work on the machine disturbs the rest, as the last column tells. With --kinds: the three kinds of
+detector beside each other, by turns, from a decoded image of 224 pixels.
 
     python benchmarks/edge.py
+    python benchmarks/edge.py --kinds
 """
 
 import argparse
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,6 +27,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import adhelpers as ad
 from adhelpers import edge, export
+from adhelpers.detector import DETECTORS
 
 SIDES = (224, 512, 1024)
 ROUNDS = 200
@@ -101,12 +105,43 @@ def measure(precision: str) -> list[str]:
     return cells
 
 
+def kinds(precision: str) -> list[list[str]]:
+    """Return a row for each kind of detector, whose times are those of one run."""
+    data = ad.datasets.load_synthetic("weave")
+    extract = ad.Extractor(
+        weights="builtin", engine="tflite", precision=precision, calibration=data.train
+    )
+    train, models = extract.maps(data.train), {}
+    for name, kind in DETECTORS.items():
+        fitted = kind.make().fit(train if kind.needs_maps else train.features)
+        models[name] = export.build(extract.model, fitted)
+    picture = cv2.resize(ad.images.read(data.test.paths[0]), (SIDES[0], SIDES[0]))
+    detectors = {name: edge.Detector(model, threads=1) for name, model in models.items()}
+    times = by_turns({name: partial(one.score, picture) for name, one in detectors.items()})
+    quickest = {name: float(np.percentile(x, 10)) for name, x in times.items()}
+    rows = []
+    for name, model in models.items():
+        ratio = quickest[name] / quickest["pooled"]
+        rows.append(
+            [precision, name, f"{len(model) / 1e6:.1f}", f"{quickest[name]:.2f} ({ratio:.2f})"]
+        )
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--precision", nargs="+", default=["float32", "int8-weights", "int8-mixed", "int8"]
     )
+    parser.add_argument("--kinds", action="store_true", help="compare the kinds of detector")
     options = parser.parse_args()
+    if options.kinds:
+        for cells in (["precision", "detector", "MB", "ms (ratio to pooled)"], ["---"] * 4):
+            print("| " + " | ".join(cells) + " |")
+        for precision in options.precision:
+            for cells in kinds(precision):
+                print("| " + " | ".join(cells) + " |", flush=True)
+        return
     head = ["precision", "MB", "cold start s", "peak MB", "network ms"]
     head += [f"from {side} x {side} px, ms (ratio)" for side in SIDES]
     head.append(f"p50 / p95 / p99 from {SIDES[0]} px, ms")

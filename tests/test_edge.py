@@ -1,7 +1,9 @@
 import csv
 import io
 import json
+import os
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from damage import damaged, unsealed, with_record, without_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import small_backbone
@@ -16,8 +19,10 @@ from origins import origin
 from pictures import draw_image, write_image, write_mixed_folder
 
 import adhelpers as ad
-from adhelpers import backbones, edge, export, images
+from adhelpers import backbones, datasets, edge, export, images
+from adhelpers.datasets import listing
 from adhelpers.detector import POOLED
+from adhelpers.export import split
 from adhelpers.features import Batch
 from adhelpers.ground import UserError
 
@@ -137,6 +142,251 @@ def test_a_model_without_a_record(network):
     assert edge.read_record(network) == {}
 
 
+CASES = Path(__file__).parent / "cases" / "edge_opencv46"
+
+
+def jpeg(image: np.ndarray, *options: int) -> bytes:
+    return cv2.imencode(".jpg", image, options)[1].tobytes()
+
+
+def jpeg_with_a_thumbnail(image: np.ndarray) -> bytes:
+    """Return a JPEG that holds another whole one, as a camera's, in its head."""
+    data, head = jpeg(image), b"Exif\0\0" + jpeg(image[::4, ::4])
+    return data[:2] + b"\xff\xe1" + (len(head) + 2).to_bytes(2, "big") + head + data[2:]
+
+
+WHOLE = {
+    "jpeg": lambda x: jpeg(x),
+    "grey jpeg": lambda x: jpeg(x[..., 0]),
+    "progressive": lambda x: jpeg(x, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+    "restarts": lambda x: jpeg(x, cv2.IMWRITE_JPEG_RST_INTERVAL, 2),
+    "thumbnail": jpeg_with_a_thumbnail,
+    "png": lambda x: cv2.imencode(".png", x)[1].tobytes(),
+    "bmp": lambda x: cv2.imencode(".bmp", x)[1].tobytes(),
+    "tiff": lambda x: cv2.imencode(".tif", x)[1].tobytes(),
+    "webp": lambda x: cv2.imencode(".webp", x)[1].tobytes(),
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_more_bytes_may_follow_an_image(kind):
+    data = WHOLE[kind](draw_image(0))
+    for more in (b"", b"\0" * 5000, b"of the camera"):
+        assert np.array_equal(edge.decode(data + more), edge.decode(data))
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_cut_off_images_are_refused_whatever_opencv_says(kind, monkeypatch):
+    data = WHOLE[kind](draw_image(0))
+    if kind not in ("bmp", "tiff", "webp"):  # which every OpenCV refuses
+        monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("left to OpenCV"))
+    for length in [*range(8, len(data), 97), *range(len(data) - 30, len(data))]:
+        with pytest.raises(edge.EdgeError, match="cut off"):
+            edge.decode(data[:length])
+
+
+def test_half_a_photograph_is_refused_in_edge_and_in_the_package():
+    whole, half = ((CASES / name).read_bytes() for name in ("fb.jpg", "half.jpg"))
+    assert np.array_equal(edge.decode(whole), images.decode(whole))
+    for decode in (edge.decode, images.decode):
+        with pytest.raises((edge.EdgeError, UserError)):
+            decode(half)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_colours_are_not_multiplied_by_alpha(order):
+    """A TIFF of one strip, whose tag 338 says that the alpha is not yet in the colours."""
+    image = draw_image(0)
+    pixels = np.dstack([image, np.full(image.shape[:2], 128, np.uint8)])
+    tags = [(256, 64), (257, 64), (258, 8), (259, 1), (262, 2), (273, 200), (277, 4), (278, 64)]
+    tags += [(279, pixels.nbytes), (284, 1), (338, 2)]
+    short = {258, 259, 262, 277, 284, 338}
+    table = b"".join(
+        struct.pack(f"{order}HHIHxx", tag, 3, 1, value)
+        if tag in short
+        else struct.pack(f"{order}HHII", tag, 4, 1, value)
+        for tag, value in tags
+    )
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
+    data = (head + table + b"\0" * 4).ljust(200, b"\0") + pixels.tobytes()
+    assert np.array_equal(edge.decode(data), image)
+    assert np.array_equal(images.decode(data), image)
+
+
+# -- what is damaged decides nothing
+
+
+def test_of_200_detectors_with_a_damaged_byte_none_scores_differently(model):
+    content, image = model.read_bytes(), draw_image(100)
+    expected = edge.Detector(content).score(image)
+    for bad in damaged(content, 200):
+        try:
+            found = edge.Detector(bad).score(image)
+        except edge.EdgeError as error:
+            assert "\n" not in str(error)
+        else:
+            assert found == expected
+
+
+def test_a_detector_that_lost_its_end_is_refused(model, pictures, tmp_path, capsys):
+    content = model.read_bytes()
+    for lost in (1, 31, 32, 47, 48, 4096):
+        (tmp_path / "cut.tflite").write_bytes(content[:-lost])
+        code, lines, err = run(capsys, tmp_path / "cut.tflite", pictures)
+        assert (code, lines, err.count("\n")) == (2, [], 1)
+        assert "cut.tflite: not a detector that runs here" in err
+
+
+def test_a_detector_without_a_checksum_runs_as_before(model):
+    image = draw_image(100)
+    found = edge.Detector(unsealed(model.read_bytes()))
+    assert found.record["sealed"] is False
+    assert found.score(image) == edge.Detector(model).score(image)
+
+
+RECORDS = [
+    *(b"null", b"[]", b'"text"', b"7", b"{", b"\xff", b"[" * 400),
+    *({"threshold": x} for x in (float("nan"), float("inf"), True, "9", [], 10**400)),
+    *({"levels": x} for x in (None, "level_1", {}, [1], 3)),
+    *({"input_size": x} for x in (None, "32", 0, -32, 32.5, True, 10**30)),
+    *({"protocol": x} for x in (None, 1, "other", [])),
+    *({"image_shape": x} for x in (None, 64, [64], [64, 0], [64, "64"], [64, float("nan")])),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=str)
+def test_records_that_make_no_sense_are_refused(model, pictures, tmp_path, capsys, record):
+    path = tmp_path / "bad.tflite"
+    path.write_bytes(with_record(model.read_bytes(), record))
+    code, lines, err = run(capsys, path, pictures)
+    assert (code, lines, err.count("\n")) == (2, [], 1)
+    assert "bad.tflite: not a detector that runs here (" in err
+    assert "record" in err
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+def test_a_score_that_is_no_number_is_never_normal(model, pictures, capsys, monkeypatch, wrong):
+    detector = edge.Detector(model)
+    answer = {detector._output: np.float32(wrong)}
+    detector._invoke = lambda **_: answer
+    with pytest.raises(edge.EdgeError, match="not a finite number"):
+        detector.score(draw_image(100))
+    monkeypatch.setattr(edge, "Detector", lambda *_: detector)
+    for more in ([], ["--format", "json"], ["--benchmark"]):
+        code, lines, err = run(capsys, model, pictures, *more)
+        assert (code, lines) == (2, [])
+        assert "not a finite number" in err
+
+
+def test_a_damaged_float_is_never_normal(model, pictures, tmp_path, capsys):
+    content = unsealed(model.read_bytes())
+    mean = (
+        next(x for x in split._levels(content, ["level_1"]).values())
+        .mean.astype(np.float32)
+        .tobytes()
+    )
+    assert content.count(mean) == 1
+    nan = np.full(len(mean) // 4, np.nan, np.float32).tobytes()
+    (tmp_path / "nan.tflite").write_bytes(content.replace(mean, nan))
+    code, lines, err = run(capsys, tmp_path / "nan.tflite", pictures)
+    assert (code, lines, err.count("\n")) == (2, [], 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--threshold", "nan"], "finite number, not nan"),
+        (["--threshold", "inf"], "finite number, not inf"),
+        (["--threads", "0"], "from 1 to 256"),
+        (["--threads", "-1"], "from 1 to 256"),
+        (["--threads", "1000000"], "from 1 to 256"),
+        (["--frames", "0"], "from 1 on"),
+        (["--frames", "-1"], "from 1 on"),
+        (["1" + "0" * 30], "there is no such number"),
+        (["9" * 5000], "there is no such number"),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else None,
+)
+def test_numbers_out_of_all_proportion(model, pictures, capsys, more, words):
+    code, _, err = run(capsys, model, pictures / "a.png", *more)
+    assert (code, err.count("\n")) == (2, 1)
+    assert words in err
+    assert len(err) < 200
+
+
+@pytest.mark.parametrize("wrong", [True, "9", float("nan"), 10**400])
+def test_a_threshold_in_a_program_is_a_finite_number(model, wrong):
+    with pytest.raises(edge.EdgeError, match="finite number"):
+        edge.Detector(model, threshold=wrong)
+    assert edge.Detector(model, threshold=np.float32(9)).threshold == 9
+
+
+# -- which files are read
+
+
+def test_images_are_found_as_in_the_package(model, pictures):
+    for name in ("._a.png", ".Trashes/c.png", ".ipynb_checkpoints/a.png", "more/.hidden/d.png"):
+        write_image(pictures / name, draw_image(0))
+    for name in ("lost+found/e.png", "__MACOSX/f.png", "z/g.tiff", "Z/h.bmp", "a/b/c/i.webp"):
+        write_image(pictures / name, draw_image(0))
+    (pictures / "k.jfif").write_bytes(cv2.imencode(".jpg", draw_image(0))[1].tobytes())
+    (pictures / "link").symlink_to(pictures, target_is_directory=True)
+    found = [name for name, _ in edge.images([str(pictures)])]
+    assert found == list(map(str, datasets.list_images([pictures])[0].paths))
+    assert len(found) == 6
+    assert set(listing.IMAGE_SUFFIXES) == edge._SUFFIXES
+    assert set(listing._OF_THE_SYSTEM) == edge._OF_THE_SYSTEM
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_and_devices_do_not_hang(model, pictures, capsys):
+    os.mkfifo(pictures / "0.png")
+    (pictures / "1.png").symlink_to("/dev/zero")
+    code, lines, err = run(capsys, model, pictures)
+    assert (code, len(lines), err.count("\n")) == (2, 2, 2)
+    assert err.count("not a regular file") == 2
+    code, _, err = run(capsys, pictures / "0.png", pictures)
+    assert (code, err.count("\n")) == (2, 1)
+
+
+def test_a_file_without_end_is_refused_before_it_is_read(model, pictures, capsys):
+    with (pictures / "0.png").open("wb") as file:
+        file.truncate(100 * 2**30)
+    code, lines, err = run(capsys, model, pictures)
+    assert (code, len(lines), err.count("\n")) == (2, 2, 1)
+
+
+@pytest.mark.parametrize("bad", ["more", "a.png"])
+def test_what_may_not_be_read_is_said_and_the_rest_scored(
+    model, pictures, capsys, monkeypatch, bad
+):
+    """As root nothing is closed, so the system's answer is played."""
+    real_scan, real_stat = os.scandir, os.stat
+
+    def closed(real, path, *more, **options):
+        if not isinstance(path, int) and os.path.basename(os.fspath(path)) == bad:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *more, **options)
+
+    if bad == "more":
+        monkeypatch.setattr(os, "scandir", lambda *a: closed(real_scan, *a))
+    else:
+        monkeypatch.setattr(edge.os, "stat", lambda *a, **b: closed(real_stat, *a, **b))
+    code, lines, err = run(capsys, model, pictures)
+    assert (code, len(lines), err.count("\n")) == (2, 1, 1)
+    assert f"{pictures / bad}: Permission denied" in err
+
+
+def test_one_image_that_is_too_long_does_not_stop_the_others(network, pictures, capsys):
+    crop = pictures.parent / "crop.tflite"
+    crop.write_bytes(build(network, "crop"))
+    write_image(pictures / "0.png", np.zeros((1, 300_000, 3), np.uint8))
+    code, lines, err = run(capsys, crop, pictures)
+    assert (code, len(lines), err.count("\n")) == (2, 2, 2)
+    assert "0.png: 1 x 300000 pixels are too long" in err
+    assert "another aspect" in err
+
+
 # -- the command
 
 
@@ -234,7 +484,7 @@ def test_a_network_without_a_detector_is_refused(network, pictures, tmp_path, ca
 
 def test_a_model_that_tells_nothing_is_run_with_a_warning(model, pictures, tmp_path, capsys):
     silent = tmp_path / "silent.tflite"
-    silent.write_bytes(model.read_bytes().replace(edge.RECORD_NAME, b"X" * len(edge.RECORD_NAME)))
+    silent.write_bytes(without_record(model.read_bytes()))
     code, lines, err = run(capsys, silent, pictures / "a.png")
     assert code == 0
     assert "tells nothing about itself" in err
@@ -451,7 +701,7 @@ def test_overlays_that_cannot_be_written(local, pictures, tmp_path, capsys):
     code, _, err = run(capsys, local, pictures, "--overlay", tmp_path / "drawn")
     assert (code, err.count("\n")) == (2, 1)
     assert "a.png: Is a directory; cannot be written" in err
-    assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["a.png"]
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.png", "b.png"]
 
 
 # -- on a device: the file alone
@@ -515,3 +765,62 @@ def test_a_reader_that_has_had_enough(model, pictures):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert (process.stderr.read(), process.wait()) == (b"", 0)
+
+
+ODD_NAMES = ["größe", "螺丝", "🙂", "a\nb\x1b[31m", "$x_$", b"\xfcber", "x" * 251]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are always text")
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+@pytest.mark.parametrize("form", ["text", "csv", "json"])
+def test_any_name_is_printed_in_any_encoding(local, tmp_path, encoding, form):
+    data = cv2.imencode(".png", draw_image(100))[1].tobytes()
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for name in ODD_NAMES:
+        with open(os.fsencode(folder) + b"/" + os.fsencode(name) + b".png", "wb") as file:
+            file.write(data)
+    command = [sys.executable, edge.__file__, local, folder, "--format", form]
+    command += ["--overlay", tmp_path / "drawn"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode(encoding)
+    assert len(os.listdir(tmp_path / "drawn")) == len(ODD_NAMES)
+    if form == "csv":
+        assert len(list(csv.DictReader(io.StringIO(text)))) == len(ODD_NAMES)
+    else:
+        assert len(text.splitlines()) == len(ODD_NAMES)
+        assert "\x1b" not in text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="by a shell of POSIX")
+def test_without_stdout(model, pictures):
+    command = f"'{sys.executable}' '{edge.__file__}' '{model}' '{pictures}' >&-"
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "edge.py: there is no stdout to write to\n")
+
+
+def test_names_on_stdin_may_be_any_bytes(model, tmp_path):
+    folder = os.fsencode(tmp_path)
+    try:
+        with open(folder + b"/\xfcber.png", "wb") as file:
+            file.write(cv2.imencode(".png", draw_image(100))[1].tobytes())
+    except OSError:
+        pytest.skip("names are text here")
+    names = b"\n".join([folder + b"/\xfcber.png", b"a\0b.png", b"x" * 5000, folder])
+    command = [sys.executable, edge.__file__, str(model), "-"]
+    done = subprocess.run(command, input=names, capture_output=True)
+    assert (done.returncode, done.stdout.count(b"\n"), done.stderr.count(b"\n")) == (2, 1, 3)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("more", [[], ["--format", "csv"], ["--format", "json"], ["--benchmark"]])
+def test_no_room_on_stdout(model, pictures, more):
+    command = [sys.executable, edge.__file__, str(model), str(pictures), *more]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "edge.py: stdin or stdout: No space left on device\n",
+    )

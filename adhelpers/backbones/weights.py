@@ -5,7 +5,7 @@ import os
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ def imagenet_file(file_name: str, md5: str, url: str) -> Path:
         If it can be neither found nor downloaded; the message says what to put where.
     """
     url += file_name
-    folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+    folder = _keras_folder() / "models"
     place = folder / file_name
     what_to_do = (
         f"put {file_name} (MD5 {md5}, from {url}) into {folder}, "
@@ -59,12 +59,21 @@ def imagenet_file(file_name: str, md5: str, url: str) -> Path:
                 file_hash=md5,
             )
     except Exception as error:  # Keras raises plain Exception for a failed download
-        place.unlink(missing_ok=True)  # what came with a wrong sum
+        with suppress(OSError):
+            place.unlink(missing_ok=True)  # what came with a wrong sum
         reason = " ".join(str(error).split())
         raise UserError(
             f"the ImageNet weights could not be downloaded ({reason}); {what_to_do}"
         ) from error
     return Path(path)
+
+
+def _keras_folder() -> Path:
+    """Return the folder that Keras keeps its files in."""
+    folder = os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")
+    if folder.startswith("~"):  # a container's user may have none
+        raise UserError("there is no home folder; name a folder by the variable KERAS_HOME")
+    return Path(folder)
 
 
 @contextmanager

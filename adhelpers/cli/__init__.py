@@ -2,12 +2,22 @@
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from .. import __version__
-from ..ground import UserError
+from ..ground import (
+    Ended,
+    UserError,
+    ended_by_signals,
+    flush_stdout,
+    give_up_stdout,
+    one_line,
+    safe_terminal,
+)
 
 #: The commands, by the names of their modules, and the first lines of what these say.
 COMMANDS = {
@@ -33,30 +43,89 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0; 2 for something that the user can put right (one line on stderr); 130 after Ctrl-C.
+        0; 2 for something that the user can put right (one line on stderr); 128 and the number of
+        the signal that ended it: 130 after Ctrl-C (SIGINT), 143 after SIGTERM, 129 after SIGHUP,
+        and 141 (SIGPIPE) where whoever read the output had had enough.
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # our errors name the file; OpenCV's don't
+    os.environ["MPLBACKEND"] = "agg"  # figures are files here, whatever the user's setting
+    words = sys.argv[1:] if arguments is None else arguments
+    with safe_terminal():
+        try:
+            with ended_by_signals():
+                return _run(words)
+        except tuple(_ENDINGS) as error:
+            return _ended(error)
+
+
+def _run(words: Sequence[str]) -> int:
     try:
-        words = sys.argv[1:] if arguments is None else arguments
         options = _parser(words).parse_args(words)
-        options.execute(options)
-    except UserError as error:
-        print(f"adhelpers: {error}", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as error:
-        print(f"adhelpers: {error}; install the project again: make", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nadhelpers: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+    except SystemExit:  # after --help
+        flush_stdout()
+        raise
+    options.execute(options)
+    flush_stdout()  # here, where a full disk can still be said
     return 0
+
+
+def _ended(error: BaseException) -> int:
+    """Say in one line why a command ended before its time, and return the exit code."""
+    words, code = next(say(error) for kind, say in _ENDINGS.items() if isinstance(error, kind))
+    try:
+        flush_stdout()
+    except OSError:
+        give_up_stdout()
+    if words and sys.stderr:
+        with suppress(OSError):
+            print(f"adhelpers: {one_line(words)}", file=sys.stderr, flush=True)
+    return code
+
+
+def _interrupted(error: KeyboardInterrupt) -> tuple[str, int]:
+    number = error.number if isinstance(error, Ended) else signal.SIGINT
+    return "interrupted; the same command goes on from here", 128 + number
+
+
+def _of_the_system(error: OSError) -> tuple[str, int]:
+    reason = error.strerror or str(error) or type(error).__name__
+    named = error.filename if error.filename2 is None else error.filename2
+    if isinstance(named, bytes):
+        named = os.fsdecode(named)
+    return (reason if named is None else f"{_shortened(str(named))}: {reason}"), 2
+
+
+def _out_of_memory(error: MemoryError) -> tuple[str, int]:
+    words = f"out of memory ({error})" if str(error) else "out of memory"
+    return f"{words}; close other programs, or take fewer images or a smaller --batch_size", 2
+
+
+def _shortened(text: str) -> str:
+    """Leave the middle of a long text out."""
+    return text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]}"
+
+
+#: What is said, and the exit code, by what ended a command; the first that fits is taken.
+_ENDINGS: dict[type[BaseException], Callable[..., tuple[str, int]]] = {
+    UserError: lambda error: (str(error), 2),
+    ModuleNotFoundError: lambda error: (f"{error}; install the project again: make", 2),
+    KeyboardInterrupt: _interrupted,
+    BrokenPipeError: lambda error: ("", 128 + 13),
+    OSError: _of_the_system,
+    MemoryError: lambda error: _out_of_memory(error),
+}
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like all others."""
 
     def error(self, message: str):
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+    def _print_message(self, message: str, file=None):
+        """Print, like argparse, but let an error through: a full disk is to be said."""
+        if message:
+            (file or sys.stderr).write(message)
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

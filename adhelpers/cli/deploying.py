@@ -70,10 +70,11 @@ def deploy(
     images = _images_to_check(samples.paths, extract)
     error = check(model, images, detector.anomaly_score(_scored_input(extract, images, detector)))
     write_bytes(path, model)
+    threshold = f"threshold {detector.threshold_:.3f}" if detector.has_threshold else "no threshold"
     print(
         f"{path}: {name}, {options.model_name} {options.precision}, {len(model) / 1e6:.1f} MB\n"
         f"  fitted on {detector.n_train_} images: {detector.words}\n"
-        f"  threshold {detector.threshold_:.3f}; checked on {len(images)} images: all scores "
+        f"  {threshold}; checked on {len(images)} images: all scores "
         f"differ, and agree with the Python detector's within {error:.1e} of their size"
     )
 

@@ -9,13 +9,14 @@ from ..detector import (
     COMBINATIONS,
     DETECTORS,
     THRESHOLDS,
+    TOO_FEW,
     JointDetector,
     LocalDetector,
     MahalanobisDetector,
     kind_of,
     load_detector,
 )
-from ..features import MAP_LEVELS, FeatureMaps, FeatureSet
+from ..features import MAP_LEVELS, FeatureMaps, FeatureSet, copies_in_words
 from ..gaussian import METHODS, REDUCTIONS
 from ..ground import UserError, check_choice
 from ..images import Augmentation
@@ -178,7 +179,15 @@ def fit(
     used = train.features if isinstance(train, FeatureMaps) else train
     if skipped := len(samples) - len(set(used.paths)):
         print(f"{name}: {skipped} unreadable images were left out")
+    say(name, detector, used)
     return detector
+
+
+def say(name: str, detector: AnyDetector, train: FeatureSet, test: FeatureSet | None = None):
+    """Print what there is to know of the images that a detector was fitted to, a line each."""
+    remarks = copies_in_words(train, test)
+    for remark in remarks if detector.has_threshold else [*remarks, TOO_FEW]:
+        print(f"{name}: {remark}", flush=True)
 
 
 def training_input(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from ..ground import UserError
+from ..ground import UserError, keras_settings, load_keras, one_line
 
 _PACKAGE = "adhelpers"
 _INSTALL = "install the project again: make, or pip install -e '.[notebooks]'"
@@ -37,6 +37,7 @@ def execute(options: argparse.Namespace) -> None:
     checks = {
         "Python": _python,
         "packages": _packages,
+        "Keras": _keras,
         "memory": _memory,
         "weights": _weights,
         "data": _data,
@@ -46,9 +47,9 @@ def execute(options: argparse.Namespace) -> None:
     for name, check in checks.items():
         try:
             print(f"OK      {name}: {check(options)}", flush=True)
-        except (UserError, ImportError) as error:
+        except (UserError, ImportError, OSError) as error:
             mend = f"; {_INSTALL}" if isinstance(error, ImportError) else ""
-            print(f"NOT OK  {name}: {error}{mend}", flush=True)
+            print(f"NOT OK  {name}: {one_line(error)}{mend}", flush=True)
             failed.append(name)
     if failed:
         raise UserError(f"NOT OK: {', '.join(failed)}; mend the first one and run doctor again")
@@ -88,6 +89,13 @@ def _requirements() -> Iterator:
         requirement = Requirement(line)
         if not requirement.marker or requirement.marker.evaluate({"extra": "notebooks"}):
             yield requirement
+
+
+def _keras(options: argparse.Namespace) -> str:
+    passed_over = ", ".join(f"{name} {value}" for name, value in keras_settings().items())
+    found = load_keras().config
+    shown = f"{found.backend()}, {found.floatx()}, {found.image_data_format()}"
+    return shown + (f"; other settings are passed over: {passed_over}" if passed_over else "")
 
 
 def _memory(options: argparse.Namespace) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .. import backbones, images
-from ..datasets import Dataset, categories, load_mvtec, load_synthetic
+from ..datasets import Dataset, categories, check_apart, load_mvtec, load_synthetic
 from ..gaussian import MIN_IMAGES
 from ..ground import UserError, check_choice
 from ..quantization import PRECISIONS
@@ -156,7 +156,20 @@ def load_datasets(options: argparse.Namespace) -> list[Dataset]:
                 f"category {dataset.category} has {len(dataset.train)} training image(s) in "
                 f"{dataset.root}; a Gaussian needs at least {MIN_IMAGES}, 40 or more to be of use"
             )
+    _check_save_path(options, datasets)
+    for dataset in datasets:
+        if dataset.notes:
+            print(f"{dataset.category}: {dataset.notes}", flush=True)
     return datasets
+
+
+def _check_save_path(options: argparse.Namespace, datasets: list[Dataset]) -> None:
+    """Raise a UserError if results would lie among the images."""
+    is_drawn = options.data_path == SYNTHETIC
+    data_path = datasets[0].root if is_drawn else Path(options.data_path)
+    splits = [split for dataset in datasets for split in (dataset.train, dataset.test)]
+    files = [path for x in splits for path in (*x.paths, *x.mask_paths) if path]
+    check_apart(options.save_path, data_path, files)
 
 
 def make_extractor(options: argparse.Namespace, model_name: str | None = None, **more):

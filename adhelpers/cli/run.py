@@ -82,6 +82,8 @@ def execute(options: argparse.Namespace) -> None:
             dataset.train, dataset.category, extract, detectors.get("pooled"), options
         )
         networks = [_run_category(dataset, extract, options, augmentation)]
+        last = networks[0][-1]
+        detecting.say(dataset.category, last.detector, last.train, last.features)
         if options.quantize:
             networks += _run_precisions(dataset, extract, networks[0], options, augmentation)
         scored.append(networks)

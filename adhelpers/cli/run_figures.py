@@ -43,23 +43,14 @@ def draw_category(networks: list[list[Scored]], folder: Path) -> None:
         return
     name = f"{result.category}_{result.model}.png"
     words = subtitle(result)
-    figures = {
-        "scores": plots.score_histogram(
-            scores,
-            test.defect_types,
-            full.detector.threshold_,
-            f"{result.category}: scores",
-            words,
-        ),
-        "examples": plots.examples(
-            test.paths,
-            scores,
-            test.defect_types,
-            full.detector.threshold_,
-            f"{result.category}: images and their scores",
-            words,
-        ),
-    }
+    threshold = full.detector.threshold_ if full.detector.has_threshold else None
+    title = f"{result.category}: scores"
+    figures = {"scores": plots.score_histogram(scores, test.defect_types, threshold, title, words)}
+    if threshold is not None:
+        title = f"{result.category}: images and their scores"
+        figures["examples"] = plots.examples(
+            test.paths, scores, test.defect_types, threshold, title, words
+        )
     if is_defined(test.labels):
         figures |= _roc_figures(networks)
     for kind, figure in figures.items():

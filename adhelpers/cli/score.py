@@ -107,7 +107,8 @@ def _drawer(scorer: Scorer, options: argparse.Namespace) -> Callable[[int, Row],
 
     def draw(number: int, row: Row) -> None:
         image = read(row.path)
-        name = f"{number:06}_{Path(row.path).stem[:80]}.png"  # two images may have one name
+        stem = Path(row.path).stem[:55]  # a letter may take four of a name's 255 bytes
+        name = f"{number:06}_{stem}.png"  # two images may have one name
         write_bytes(folder / name, maps.overlay(image, row.score, scorer.threshold))
 
     return draw

@@ -3,7 +3,9 @@
 from ..ground import lazy_names
 from . import mvtec
 from .listing import IMAGE_SUFFIXES, list_images
+from .masks import advice
 from .mvtec import categories, load_mvtec, read_mask
+from .results import check_apart
 from .samples import GOOD, Dataset, Samples
 
 #: Imported at their first use: what draws or downloads images.

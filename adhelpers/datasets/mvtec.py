@@ -1,24 +1,19 @@
-"""MVTec AD, and any folder laid out like it.
+"""MVTec AD, and any folder laid out like it or like another of the well-known data sets.
 
-The layout is ``ROOT/CATEGORY/train/good``, ``ROOT/CATEGORY/test/good``,
-``ROOT/CATEGORY/test/DEFECT`` and ``ROOT/CATEGORY/ground_truth/DEFECT`` [1]_. People's own folders
-often hold less of it, so everything but the training images may be missing: no masks, no defects,
-no test images, no folder ``good`` below ``train``, or no folders at all, only normal images.
-
-References
-----------
-.. [1] P. Bergmann et al., "The MVTec Anomaly Detection Dataset", IJCV 129, 2021.
+The layouts are those of `adhelpers.datasets.layouts`. People's own folders often hold less, so
+everything but the training images may be missing: no masks, no defects, no test images, no folder
+``good`` below ``train``, or no folders at all, only normal images.
 """
 
 import os
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from ..ground import UserError, chosen
-from .listing import IMAGE_SUFFIXES, images_in, in_order, subfolders
-from .samples import GOOD, Dataset, Samples
+from . import names
+from .layouts import EXPECTED, LAYOUTS, check_has_training, check_normal_names, layout_of
+from .listing import is_results, listing, subfolders
+from .masks import read_mask as read_mask
+from .samples import Dataset
 
 
 def categories(root: str | Path) -> list[str]:
@@ -37,9 +32,11 @@ def categories(root: str | Path) -> list[str]:
     Raises
     ------
     UserError
-        If `root` is not a folder, or holds no category.
+        If `root` is not a folder, holds no category, or images that are not normal by the names
+        of their folders.
     """
-    return sorted(_category_folders(root))
+    with listing():
+        return sorted(_category_folders(root))
 
 
 def load_mvtec(root: str | Path, category: str) -> Dataset:
@@ -64,55 +61,12 @@ def load_mvtec(root: str | Path, category: str) -> Dataset:
         If `root` is not a folder or holds no category, if `category` is not one of them, has no
         training image, or holds images whose label its folders leave open.
     """
-    folders = _category_folders(root)
-    folder = chosen(f"category of {root}", category, folders)
-    return Dataset(category, folder.parent, _train_samples(folder), _test_samples(folder))
-
-
-def read_mask(path: str | Path, shape: tuple[int, int]) -> np.ndarray:
-    """Read a ground-truth mask.
-
-    Parameters
-    ----------
-    path : str or Path
-        An image file: zero where the object is normal, anything else where it is defective.
-    shape : (int, int)
-        Height and width of the image that the mask belongs to, in pixels.
-
-    Returns
-    -------
-    mask : ndarray of bool, shape `shape`
-        True where the object is defective.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read as an image, or is not of the size `shape`.
-    """
-    try:
-        encoded = np.fromfile(path, np.uint8)  # cv2.imread fails on non-ASCII paths on Windows
-    except OSError as error:
-        raise UserError(
-            f"the mask {path} cannot be read ({error.strerror}): restore or remove it"
-        ) from error
-    # In colour and at full depth: grey would round faint colours to zero, and eight bits faint
-    # 16-bit values; an alpha channel is no part of the mask.
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-    pixels = cv2.imdecode(encoded, flags) if encoded.size else None
-    if pixels is None:
-        raise UserError(f"the mask {path} is not an image that can be read: restore or remove it")
-    mask = pixels.any(axis=2)
-    if mask.shape != tuple(shape):
-        raise UserError(
-            f"the mask {path} is {_size(mask.shape)} but its image is {_size(shape)}: "
-            "a mask must be of the size of its image; replace or remove it"
-        )
-    return mask
-
-
-def _size(shape: tuple[int, int]) -> str:
-    """Return a size in words."""
-    return f"{shape[0]} pixels high and {shape[1]} wide"
+    with listing():
+        folders = _category_folders(root)
+        folder = chosen(f"category of {root}", category, folders)
+        train, test, notes = LAYOUTS[layout_of(folder) or "flat"].read(folder)
+    check_has_training(folder, train)
+    return Dataset(category, folder.parent, train, test, "; ".join(filter(None, notes)))
 
 
 def _category_folders(root: str | Path) -> dict[str, Path]:
@@ -123,65 +77,48 @@ def _category_folders(root: str | Path) -> dict[str, Path]:
             f"there is no data folder {root}: fetch MVTec AD with `adhelpers fetch mvtec`, "
             "or name your own folder with --data_path"
         )
-    below = subfolders(root)
+    root = _of_the_category(root)
+    below = {folder: layout_of(folder) for folder in subfolders(root)}
+    layout = layout_of(root)
     # An image beside categories (a preview, say) does not make a category of the data set.
-    flat = images_in(root) and not any((folder / "train").is_dir() for folder in below)
-    if _has_splits(root) or flat:
-        return {Path(os.path.abspath(root)).name: root}  # so that "." has a name
-    found = {folder.name: folder for folder in below if _has_splits(folder) or images_in(folder)}
+    if layout == "flat" and any(
+        one in ("splits", "visa", "side by side") for one in below.values()
+    ):
+        layout = None
+    if layout:
+        _check_no_results(root, layout)
+        found = {Path(os.path.abspath(root)).name: root}  # so that "." has a name
+    else:
+        found = {folder.name: folder for folder, one in below.items() if one}
     if not found:
         raise UserError(
-            f"{root} holds no category: expected images, or folders like CATEGORY/train/good; "
+            f"{root} holds no category: expected images, or {EXPECTED}; "
             "fetch MVTec AD with `adhelpers fetch mvtec`, or name another folder with --data_path"
         )
+    flat = [folder for folder in found.values() if layout_of(folder) == "flat"]
+    check_normal_names(root, flat)
     return found
 
 
-def _has_splits(folder: Path) -> bool:
-    """Return whether `folder` looks like a category: it holds ``train`` or ``test``."""
-    return any((folder / split).is_dir() for split in ("train", "test"))
-
-
-def _train_samples(folder: Path) -> Samples:
-    """Return the normal images to fit on, of the category in `folder`."""
-    train = folder / "train"
-    if train.is_dir():
-        strangers = [sub.name for sub in subfolders(train) if sub.name != GOOD]
-        if strangers:
-            raise UserError(
-                f"{train} holds {', '.join(strangers)}, but only normal images train: keep "
-                f"train/{GOOD} there and move the others to {folder / 'test'}"
-            )
-        images = in_order([*images_in(train), *images_in(train / GOOD)])
-    else:
-        images = images_in(folder)
-    if not images:
+def _of_the_category(root: Path) -> Path:
+    """Return a category's folder where a folder within it was named, if that is clear."""
+    whole = Path(os.path.abspath(root))
+    if whole.name == "Images" and whole.parent.name == "Data":
+        return whole.parent.parent
+    if whole.name == "Data" and (whole / "Images").is_dir():
+        return whole.parent
+    split = names.plain(whole.name) in (*names.TRAIN, *names.TEST, *names.VALIDATION, *names.MASKS)
+    if split and layout_of(whole.parent) == "splits" and layout_of(whole) != "splits":
         raise UserError(
-            f"{folder} has no training image: put normal images ({', '.join(IMAGE_SUFFIXES)}) "
-            f"into {train / GOOD}"
+            f"{root} is a part of the category {whole.parent.name}; name that: "
+            f"--data_path {whole.parent}"
         )
-    return Samples(images, [GOOD] * len(images), [None] * len(images), "train")
+    return root
 
 
-def _test_samples(folder: Path) -> Samples:
-    """Return the test images of the category in `folder`, with their masks."""
-    test = folder / "test"
-    if images_in(test):
+def _check_no_results(root: Path, layout: str) -> None:
+    if layout == "flat" and is_results(root):
         raise UserError(
-            f"{test} holds images whose label is not known: move them to test/{GOOD} or to "
-            "test/DEFECT, a folder named after the defect"
+            f"{root} holds results of adhelpers among the images; move these out of it, and give "
+            "another --save_path"
         )
-    paths, defect_types, mask_paths = [], [], []
-    for subfolder in subfolders(test):
-        defect = subfolder.name
-        images = images_in(subfolder)
-        masks = {} if defect == GOOD else _masks(folder / "ground_truth" / defect)
-        paths += images
-        defect_types += [defect] * len(images)
-        mask_paths += [masks.get(f"{path.stem}_mask", masks.get(path.stem)) for path in images]
-    return Samples(paths, defect_types, mask_paths, "test")
-
-
-def _masks(folder: Path) -> dict[str, Path]:
-    """Return the masks in `folder` by name without suffix."""
-    return {path.stem: path for path in images_in(folder)}

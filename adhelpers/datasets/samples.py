@@ -59,9 +59,12 @@ class Dataset:
         The data set's folder, the one that holds the category's folder.
     train, test : Samples
         `test` may be empty, or hold normal images alone.
+    notes : str
+        What its folders hold that was left out or read in a way of its own, in words.
     """
 
     category: str
     root: Path
     train: Samples
     test: Samples
+    notes: str = ""

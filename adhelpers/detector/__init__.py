@@ -5,4 +5,4 @@ from .joint import POOLED, JointDetector
 from .kinds import DETECTORS, kind_of, load_detector
 from .local import LocalDetector
 from .mahalanobis import MahalanobisDetector
-from .thresholds import THRESHOLDS
+from .thresholds import THRESHOLDS, TOO_FEW

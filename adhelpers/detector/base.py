@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..features import Origin, differing_fields
+from ..gaussian import FEWEST
 from ..ground import UserError, check_choice, check_probability
 from . import file
 from .checks import check_normal, check_not_empty, check_origin
@@ -37,6 +38,13 @@ class Detector(OutlierMixin, BaseEstimator):
     def threshold_(self) -> float:
         """float: scores above it are called anomalous."""
         return self._find_threshold() if self._threshold is None else self._threshold
+
+    @property
+    def has_threshold(self) -> bool:
+        """bool: whether there is one; not where too few images were there to hold any out."""
+        if self.threshold is None:
+            return False
+        return not THRESHOLDS[self.threshold].holding_out or self.held_out_scores_ is not None
 
     @property
     def offset_(self) -> float:
@@ -156,8 +164,12 @@ class Detector(OutlierMixin, BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X) -> np.ndarray:
-        """Return -1 for each anomaly and +1 for each normal image, int, shape (N,)."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
+        """Return -1 for each anomaly and +1 for each normal image, int, shape (N,).
+
+        A score that is no finite number, as of a damaged detector, is never a normal image's.
+        """
+        scores = self.anomaly_score(X)
+        return np.where(np.isfinite(scores) & (scores <= self.threshold_), 1, -1)
 
     def _check_decision(self) -> None:
         """Raise a UserError if a parameter of scores and decisions is not valid."""
@@ -174,7 +186,13 @@ class Detector(OutlierMixin, BaseEstimator):
         if kind.holding_out and self.held_out_scores_ is None:
             raise _nothing_held_out()
         evidence = Evidence(self.held_out_scores_, self._dimensions(), self.n_train_)
-        return kind.find(evidence, self.quantile)
+        threshold = kind.find(evidence, self.quantile)
+        if not np.isfinite(threshold):
+            raise UserError(
+                f"the threshold would be {threshold}, no finite number; fit again, or set it by "
+                "other normal images"
+            )
+        return threshold
 
     def _dimensions(self) -> dict[str, int]:
         """Return the dimensions of the Gaussian at each level, for the law that needs them."""
@@ -246,7 +264,7 @@ class GaussianDetector(Detector):
         Raises
         ------
         UserError
-            If the file is not there, cut off, of another version, or no detector.
+            If the file is not there, damaged, of another version, or no detector.
         """
         return file.read((cls,), path)
 
@@ -272,6 +290,7 @@ def _without_tuples(parameters: dict) -> dict:
 
 def _nothing_held_out() -> UserError:
     return UserError(
-        "no normal images were held out; give some that were not fitted to set_threshold() (or, "
-        "for pooled features, take threshold='chi-square')"
+        f"no normal images were held out (of a fit in parts, or of fewer than {FEWEST} different "
+        "ones); give some that were not fitted to set_threshold() (or, for pooled features, take "
+        "threshold='chi-square')"
     )

@@ -68,7 +68,8 @@ def checked_levels(
         if len(bad):
             raise UserError(
                 f"{name} has NaN or infinite features in {len(bad)} of {len(x)} images, "
-                f"first in {features.paths[bad[0]] or f'row {bad[0]}'}; extract them again"
+                f"first in {features.paths[bad[0]] or f'row {bad[0]}'}; look at these images, and "
+                "at the network's weights"
             )
     return levels
 

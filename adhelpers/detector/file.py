@@ -1,6 +1,12 @@
-"""The file of a fitted detector: an ``.npz`` archive of arrays and JSON text, without pickle."""
+"""The file of a fitted detector: an ``.npz`` archive of arrays and JSON text, without pickle.
+
+A detector from a damaged file would call anything normal, so all is checked when it is read: each
+array by its CRC-32, which the archive holds, and what it says by what a detector can be.
+"""
 
 import json
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,18 +14,29 @@ import numpy as np
 
 from ..features import Origin
 from ..gaussian import AxisGaussian, DenseGaussian, LocalGaussian, LocalMoments, Moments
-from ..ground import reading, written_whole
+from ..ground import UserError, reading, written_whole
 
 #: Of the file's format. 1 had no number, 2 an origin without a check, 3 pooled detectors alone.
 VERSION = 4
-#: Of each kind of part, its arrays and its numbers.
+#: Of each kind of part, the shapes of its arrays, a letter for each length, and its numbers.
 _KINDS = {
-    AxisGaussian: (("mean", "axes", "variances"), ("floor", "shrinkage")),
-    DenseGaussian: (("mean", "whitening"), ("floor", "shrinkage")),
-    LocalGaussian: (("mean", "whitening", "axes", "variances", "floor"), ("shape", "weight")),
-    Moments: (("mean", "scatter", "third"), ("count", "fourth")),
-    LocalMoments: (("mean", "scatter", "third", "fourth"), ("shape", "count")),
+    AxisGaussian: ({"mean": "D", "axes": "RD", "variances": "R"}, ("floor", "shrinkage")),
+    DenseGaussian: ({"mean": "D", "whitening": "DD"}, ("floor", "shrinkage")),
+    LocalGaussian: (
+        {"mean": "PD", "whitening": "DD", "axes": "PRD", "variances": "PR", "floor": "P"},
+        ("shape", "weight"),
+    ),
+    Moments: ({"mean": "D", "scatter": "DD", "third": "D"}, ("count", "fourth")),
+    LocalMoments: (
+        {"mean": "PD", "scatter": "PDD", "third": "PD", "fourth": "P"},
+        ("shape", "count"),
+    ),
 }
+#: What a damaged archive, or one by another hand, raises besides a ValueError.
+_DAMAGED = (
+    *(UserError, RuntimeError, ArithmeticError, LookupError, MemoryError),
+    *(zlib.error, struct.error),
+)
 
 
 def write(detector, path: str | Path) -> None:
@@ -43,19 +60,29 @@ def read(classes: Sequence[type], path: str | Path, inner: Sequence[type] = ()):
     Raises
     ------
     UserError
-        If the file is not there, cut off, of another version, or no such detector.
+        If the file is not there, damaged, of another version, or no such detector.
     """
-    with (
-        reading(path, "a detector file", "fit and save the detector again"),
-        np.load(path, allow_pickle=False) as file,
-    ):
-        record = json.loads(str(file["record"]))
-        if (version := record.get("version", 1)) != VERSION:
-            raise ValueError(f"its format has version {version}, expected {VERSION}")
-        names = [one.__name__ for one in classes]
-        if record["detector"] not in names:
-            raise ValueError(f"it holds a {record['detector']}, expected a {' or '.join(names)}")
-        return _restored({one.__name__: one for one in (*classes, *inner)}, record, file)
+    with reading(path, "a detector file", "fit and save the detector again"):
+        if Path(path).exists() and not Path(path).is_file():
+            raise ValueError("it is no regular file")
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return _verified(classes, file, inner)
+        except _DAMAGED as error:
+            raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def _verified(classes: Sequence[type], file: np.lib.npyio.NpzFile, inner: Sequence[type]):
+    """Return the detector of an archive, all of whose bytes are those that were written."""
+    if damaged := file.zip.testzip():
+        raise ValueError(f"{damaged} is damaged")
+    record = json.loads(str(file["record"]))
+    if (version := record.get("version", 1)) != VERSION:
+        raise ValueError(f"its format has version {version}, expected {VERSION}")
+    names = [one.__name__ for one in classes]
+    if record["detector"] not in names:
+        raise ValueError(f"it holds a {record['detector']}, expected a {' or '.join(names)}")
+    return _restored({one.__name__: one for one in (*classes, *inner)}, record, file)
 
 
 def _contents(detector) -> tuple[dict, dict[str, np.ndarray]]:
@@ -88,11 +115,13 @@ def _contents(detector) -> tuple[dict, dict[str, np.ndarray]]:
 def _restored(classes: dict[str, type], record: dict, arrays: Mapping, start: str = ""):
     """Return the detector of a record; the names of its arrays begin with `start`."""
     detector = classes[record["detector"]](**record["parameters"])
+    detector.check_parameters()
     detector.origin_ = Origin.from_record(record["origin"])
     detector.n_train_, detector.n_features_in_ = record["n_train"], record["n_features"]
     detector.scales_ = {name: tuple(scale) for name, scale in record["scales"].items()}
     detector.held_out_scores_ = arrays.get(f"{start}held_out_scores")
     detector._threshold = None
+    _check_decision(record, detector.held_out_scores_)
     if record["detectors"]:
         detector.detectors_ = {
             name: _restored(classes, one, arrays, f"{start}{name}/")
@@ -103,14 +132,75 @@ def _restored(classes: dict[str, type], record: dict, arrays: Mapping, start: st
     detector._gaussians = None if in_parts else parts
     if in_parts:
         detector.moments_ = parts
-    if detector.threshold is not None and not hasattr(detector, "moments_"):
+    if detector.has_threshold and not hasattr(detector, "moments_"):
         detector._threshold = detector._find_threshold()
     return detector
 
 
 def _part(arrays: Mapping, name: str, kind: str, **numbers):
     """Return one level of a file."""
-    ((make, (array_names, _)),) = [item for item in _KINDS.items() if item[0].__name__ == kind]
+    ((make, (shapes, _)),) = [item for item in _KINDS.items() if item[0].__name__ == kind]
+    own = {key: arrays[f"{name}/{key}"] for key in shapes}
+    lengths = _checked_lengths(name, own, shapes)
+    _check_numbers(name, numbers)
     if "shape" in numbers:
         numbers["shape"] = tuple(numbers["shape"])
-    return make(**{key: arrays[f"{name}/{key}"] for key in array_names}, **numbers)
+        if np.prod(numbers["shape"]) != lengths["P"]:
+            raise ValueError(f"{name} has {lengths['P']} positions, not {numbers['shape']}")
+    _check_spread(name, {**own, **numbers}, lengths)
+    return make(**own, **numbers)
+
+
+def _check_decision(record: dict, held_out_scores: np.ndarray | None) -> None:
+    """Raise a ValueError if there is nothing that scores rest on, or it is out of range."""
+    inner = {"local", "pooled"} if record["detector"] == "JointDetector" else set()
+    if set(record["detectors"]) != inner or bool(inner) == bool(record["levels"]):
+        raise ValueError("it has no levels, or others than such a detector has")
+    if held_out_scores is not None:
+        _checked_lengths("held_out", {"scores": held_out_scores}, {"scores": "N"})
+    for name, scale in record["scales"].items():
+        if len(scale) != 2 or not all(0 < x < np.inf for x in scale):
+            raise ValueError(f"the scale of {name} is {scale!r:.40}")
+
+
+def _checked_lengths(
+    name: str, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, str]
+) -> dict[str, int]:
+    """Return the lengths by letter, of arrays that are finite and go together."""
+    lengths: dict[str, int] = {}
+    for key, letters in shapes.items():
+        array = arrays[key]
+        if array.ndim != len(letters) or array.dtype != np.float64:
+            raise ValueError(f"{name}/{key} is {array.dtype} of {array.ndim} dimensions")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}/{key} has numbers that are not finite")
+        for letter, length in zip(letters, array.shape, strict=True):
+            if lengths.setdefault(letter, length) != length or (not length and letter != "R"):
+                raise ValueError(f"{name}/{key} has shape {array.shape}, unlike the other arrays")
+    return lengths
+
+
+def _check_numbers(name: str, numbers: Mapping) -> None:
+    """Raise a ValueError if a number of a level is out of range."""
+    for key, value in numbers.items():
+        least, kinds = (1, (int,)) if key in ("shape", "count") else (0, (int, float))
+        most = 1 if key in ("shrinkage", "weight") else np.inf
+        for x in value if key == "shape" else [value]:
+            if type(x) not in kinds or not least <= x <= most:
+                raise ValueError(f"{name}: {key} is {value!r:.40}")
+
+
+def _check_spread(name: str, values: Mapping, lengths: Mapping[str, int]) -> None:
+    """Raise a ValueError if a Gaussian has no spread in a direction, or is blind to all."""
+    floor, axes = values.get("floor", 1.0), values.get("axes")
+    if np.any(values.get("variances", 1.0) <= 0) or np.any(floor < 0):
+        raise ValueError(f"{name} has variances that are not above 0")
+    if axes is not None:
+        if lengths["R"] < lengths["D"] and not np.all(floor > 0):
+            raise ValueError(f"{name} has a floor that is not above 0")
+        if not lengths["R"] and np.any(np.isinf(floor)):
+            raise ValueError(f"{name} has no directions that count")
+        if not np.allclose(np.square(axes).sum(axis=-1), 1, atol=1e-6):
+            raise ValueError(f"{name} has axes that are no unit vectors")
+    if np.any(np.diagonal(values.get("whitening", np.eye(1))) <= 0):
+        raise ValueError(f"{name} has no whitening in some directions")

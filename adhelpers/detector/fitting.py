@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..gaussian import Covariance, Gaussian, enough, fit_and_hold_out, fit_gaussian, folds
+from ..gaussian import (
+    Covariance,
+    Gaussian,
+    can_hold_out,
+    enough,
+    fit_and_hold_out,
+    fit_gaussian,
+    folds,
+)
 from ..ground import UserError, linear_algebra_threads
 from .combination import COMBINATIONS, combine, level_scales
 from .thresholds import THRESHOLDS, check_conformal
@@ -22,7 +30,7 @@ class Fit:
     scales : dict of str to (float, float)
         What `level_scales` returns; empty for the plain sum.
     held_out_scores : ndarray of float64, or None
-        Scores of held-out images, if the threshold needs them.
+        Scores of held-out images, if the threshold needs them and there are enough images.
     n_train : int
         The number of images fitted on.
     """
@@ -57,7 +65,7 @@ def fit_levels(
     UserError
         If there are too few images, or these have no spread.
     """
-    needs_scales = COMBINATIONS[combination].needs_scales
+    needs_scales, suffices = COMBINATIONS[combination].needs_scales, can_hold_out(groups)
     holding_out = None if threshold is None else THRESHOLDS[threshold].holding_out
     aside: dict[str, np.ndarray] = {}
     if holding_out == "for good":
@@ -74,7 +82,7 @@ def fit_levels(
     scales = level_scales(held_out) if needs_scales else {}
     if aside:
         held_out = {name: gaussian.distance(aside[name]) for name, gaussian in gaussians.items()}
-    scores = combine(held_out, combination, scales) if holding_out else None
+    scores = combine(held_out, combination, scales) if holding_out and suffices else None
     return Fit(gaussians, scales, scores, len(groups))
 
 

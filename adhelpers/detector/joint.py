@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ..features import FeatureMaps
-from ..gaussian import MIN_IMAGES, RANK, WEIGHT, LocalMoments
+from ..gaussian import MIN_IMAGES, RANK, WEIGHT, LocalMoments, can_hold_out
 from ..ground import UserError
 from . import file
 from .base import Detector
@@ -75,7 +75,7 @@ class JointDetector(Detector):
         self._take(local, pooled)
         distances = {**local.held_out_distances_, POOLED: self._held_out(pooled, X)}
         self.scales_ = level_scales(distances)
-        if self.threshold:
+        if self.threshold and can_hold_out(X.features.groups):
             self.held_out_scores_ = self.combined(distances)
             self._threshold = self._find_threshold()
         return self
@@ -175,8 +175,8 @@ class JointDetector(Detector):
     def _held_out(self, pooled: MahalanobisDetector, X: FeatureMaps) -> np.ndarray:
         """Return the pooled scores of images, each by a fit without its fold."""
         features, n_folds = X.features, fold_count(len(X.labels), self.n_folds)
-        folds, scores = fold_numbers(features.paths, n_folds), np.empty(len(features))
-        if len(features) <= MIN_IMAGES or not folds.any():
+        folds, scores = fold_numbers(features, n_folds), np.empty(len(features))
+        if len(set(features.groups)) <= MIN_IMAGES or not folds.any():
             return pooled.anomaly_score(features)
         for fold in np.unique(folds):
             rows = folds == fold

@@ -15,6 +15,7 @@ from ..gaussian import (
     WEIGHT,
     LocalGaussian,
     LocalMoments,
+    can_hold_out,
     check_shrinkage,
     fit_local,
     likeliest_weight,
@@ -152,7 +153,7 @@ class LocalDetector(GaussianDetector):
         if holding_out == "for good":
             distances = distances_of_fold(X, self._gaussians, n_folds)
             check_conformal(len(distances[levels[0]]), self.quantile)
-        elif self.n_train_ <= MIN_IMAGES or len(parts) == 1:
+        elif len(set(X.features.groups)) <= MIN_IMAGES or len(parts) == 1:
             distances = self._distances(X)  # too few to hold any out
         elif holding_out or COMBINATIONS[self.combination].needs_scales:
             fits = [self._all_fitted(without(whole, part), weights) for part in parts]
@@ -162,7 +163,7 @@ class LocalDetector(GaussianDetector):
         self.held_out_distances_ = distances
         if COMBINATIONS[self.combination].needs_scales:
             self.scales_ = level_scales(distances)
-        if holding_out:
+        if holding_out and can_hold_out(X.features.groups):
             self.held_out_scores_ = self.combined(distances)
             self._threshold = self._find_threshold()
         return self

@@ -1,13 +1,13 @@
 """Sums of feature maps by fold, so that images can be held out that were never kept."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import reduce
 from operator import add
 
 import numpy as np
 
-from ..features import Batch, FeatureMaps
+from ..features import Batch, FeatureMaps, FeatureSet
 from ..gaussian import MIN_IMAGES, LocalGaussian, LocalMoments
 
 Moments = dict[str, LocalMoments]  # by level
@@ -31,34 +31,34 @@ def fold_count(n_images: int, n_folds: int) -> int:
 
 def in_folds(X: FeatureMaps, n_folds: int) -> Iterator[tuple[Batch, np.ndarray]]:
     """Yield batches with the fold of each image; see `fold_numbers`."""
-    earlier: tuple[int, str] = (-1, "")
+    numbers: dict = {}
     for batch in X:
-        numbers = _image_numbers(batch.features.paths, *earlier)
-        earlier = numbers[-1], batch.features.paths[-1]
-        yield batch, np.array(numbers) % n_folds
+        yield batch, _dealt(batch.features, numbers) % n_folds
 
 
-def fold_numbers(paths: Sequence[str], n_folds: int) -> np.ndarray:
-    """Return the fold of each image; images are dealt to the folds in turn.
+def fold_numbers(features: FeatureSet, n_folds: int) -> np.ndarray:
+    """Return the fold of each image; different images are dealt to the folds in turn.
 
-    Copies of an image, which come right after it and have its path, go to its fold.
+    What `FeatureSet.groups` holds together, equal files and changed copies, goes to one fold.
 
     Examples
     --------
-    >>> fold_numbers(["a", "a", "b", "c", "", ""], 3).tolist()
-    [0, 0, 1, 2, 0, 1]
+    >>> x, digests = {"level_1": np.ones((6, 1))}, ["1", "", "2", "1", "", ""]
+    >>> paths = ["a", "a", "b", "copy of a", "", ""]
+    >>> fold_numbers(FeatureSet(x, np.zeros(6), [""] * 6, paths, digests), 3).tolist()
+    [0, 0, 1, 0, 2, 0]
     """
-    return np.array(_image_numbers(paths, -1, "")) % n_folds
+    return _dealt(features, {}) % n_folds
 
 
-def _image_numbers(paths: Sequence[str], number: int, last: str) -> list[int]:
-    """Count images on from a number, given the path before; a path of its own, or none, is one."""
-    numbers = []
-    for path in paths:
-        number += not path or path != last
-        last = path
-        numbers.append(number)
-    return numbers
+def _dealt(features: FeatureSet, numbers: dict) -> np.ndarray:
+    """Return the number of each different image, in their order; those seen are in `numbers`."""
+    dealt = []
+    for row, group in enumerate(features.groups):
+        # Of an image without a file, the group is its row, which is another one in each batch.
+        name = ("", len(numbers)) if group == row else group
+        dealt.append(numbers.setdefault(name, len(numbers)))
+    return np.array(dealt, dtype=int)
 
 
 def sums_by_fold(X: FeatureMaps, levels: list[str], n_folds: int) -> list[Moments]:
@@ -140,11 +140,12 @@ def held_out_distances(X: FeatureMaps, fits: list[Gaussians], n_folds: int) -> D
 
 def distances_of_fold(X: FeatureMaps, gaussians: Gaussians, n_folds: int) -> Distances:
     """Return the largest distances of the first fold's images; copies of them do not count."""
-    parts, last = [], ""
-    for batch, folds in in_folds(X, n_folds):
-        paths = np.array([last, *batch.features.paths])
-        last = paths[-1]
-        rows = (folds == 0) & ((paths[1:] == "") | (paths[1:] != paths[:-1]))
+    parts, numbers = [], {}
+    for batch in X:
+        seen = len(numbers)
+        dealt = _dealt(batch.features, numbers)
+        first = np.diff(np.maximum.accumulate([seen - 1, *dealt])) > 0
+        rows = first & (dealt % n_folds == 0)
         if rows.any():
             parts.append(
                 largest({n: g.distance(batch.maps[n][rows]) for n, g in gaussians.items()})

@@ -70,7 +70,8 @@ class MahalanobisDetector(GaussianDetector):
     `anomaly_score` is higher for more anomalous images; scikit-learn's own names keep
     scikit-learn's signs, and `predict` gives -1 for an anomaly and +1 for a normal image.
 
-    Rows of one image file (copies of it) are held out together.
+    Equal files, and changed copies of one, are held out together. With fewer than six different
+    images there is no threshold from held-out ones; `has_threshold` tells.
 
     References
     ----------
@@ -142,7 +143,7 @@ class MahalanobisDetector(GaussianDetector):
         )
         self._gaussians, self.n_train_ = fit.gaussians, fit.n_train
         self.scales_, self.held_out_scores_ = fit.scales, fit.held_out_scores
-        if self.threshold is not None:
+        if self.has_threshold:
             self._threshold = self._find_threshold()
         return self
 

@@ -9,7 +9,15 @@ import numpy as np
 from scipy.special import erf
 from scipy.stats import chi2
 
+from ..gaussian import FEWEST
 from ..ground import UserError, check_probability
+
+#: Why a detector that is fitted to few images has no threshold, and what to do.
+TOO_FEW = (
+    f"no threshold, as fewer than {FEWEST} different training images were given, too few to hold "
+    "any out: give more (40 or more to be of use); until then judge the scores yourself, or set a "
+    "threshold by other normal images"
+)
 
 
 def probability_of_sigmas(sigmas: float) -> float:

@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 
 from ..images import resampled, resize
 from .explain import HeatMap
+from .lettering import drawn, many_letters
 
 _COLOURS = "RdBu_r"  # red raises the score, blue lowers it
 _OUTLINE = {"colors": "#00a000", "linewidths": 1.3, "levels": [0.5]}
+_LONGEST = 40  # characters of a line above a panel
 _SIDE = 320  # a panel's longer side in pixels; more would only make the files larger
 
 
@@ -35,6 +37,7 @@ class Example:
     title: str
 
 
+@many_letters()
 def explanation(
     image: np.ndarray, heat: HeatMap, mask: np.ndarray | None = None, title: str = ""
 ) -> Figure:
@@ -76,10 +79,11 @@ def explanation(
     for axes, (label, panel) in zip(places, labelled.items(), strict=False):
         _lay(axes, small, panel)
         _finish(axes, label, mask)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(drawn(title), fontsize=11)
     return figure
 
 
+@many_letters()
 def gallery(rows: dict[str, Sequence[Example]], title: str = "", subtitle: str = "") -> Figure:
     """Show sorts of examples, each image above its heat map, with the masks' outlines.
 
@@ -101,8 +105,8 @@ def gallery(rows: dict[str, Sequence[Example]], title: str = "", subtitle: str =
             _lay(lower, example.image, example.heat)
             _finish(lower, "", example.mask)
         place = {"transform": above[0].transAxes, "rotation": 90, "ha": "right", "va": "center"}
-        above[0].text(-0.08, 0.0, name, fontsize=11, **place)
-    figure.suptitle("\n".join(filter(None, [title, subtitle])), fontsize=11)
+        above[0].text(-0.08, 0.0, drawn(name, _LONGEST), fontsize=11, **place)
+    figure.suptitle(drawn("\n".join(filter(None, [title, subtitle]))), fontsize=11)
     return figure
 
 
@@ -123,6 +127,6 @@ def _lay(axes: Axes, image: np.ndarray, heat: np.ndarray) -> None:
 
 def _finish(axes: Axes, title: str, mask: np.ndarray | None) -> None:
     axes.set_axis_off()
-    axes.set_title(title, fontsize=9)
+    axes.set_title(drawn(title, _LONGEST), fontsize=9)
     if mask is not None and mask.any() and not mask.all():
         axes.contour(mask, **_OUTLINE)

@@ -8,8 +8,9 @@ import numpy as np
 from scipy.ndimage import label
 
 from .. import images
-from ..datasets import Samples, read_mask
+from ..datasets import Samples, advice, read_mask
 from ..ground import UserError, available_cores, ordered_map
+from .roc import checked_truth
 
 #: Up to which false positive rate PRO is integrated (Bergmann et al. 2020).
 PRO_LIMIT = 0.3
@@ -62,8 +63,8 @@ def with_masks(samples: Samples, skip_missing: bool = False) -> tuple[Samples, l
     if missing and not skip_missing:
         raise UserError(
             f"{len(missing)} of {anomalous.sum()} anomalous test images have no mask, first "
-            f"{samples.paths[missing[0]]}: put masks into ground_truth/DEFECT, or leave these "
-            "images out (--skip_missing_masks)"
+            f"{samples.paths[missing[0]]}: {advice(samples.paths[missing[0]])}; put masks there, "
+            "or leave these images out (--skip_missing_masks)"
         )
     kept = samples.subset([i for i in range(len(samples)) if i not in missing])
     return kept, [samples.paths[i] for i in missing]
@@ -200,8 +201,8 @@ def pixel_curves(masks: np.ndarray, maps: np.ndarray) -> PixelCurves:
     Raises
     ------
     UserError
-        If shapes differ, a value is NaN or infinite, or there are no defective or no normal
-        pixels.
+        If shapes differ, a mask is neither 0 nor 1, a value is NaN or infinite, or there are no
+        defective or no normal pixels.
 
     References
     ----------
@@ -240,7 +241,7 @@ def _region_weights(masks: np.ndarray) -> np.ndarray:
 
 
 def _checked(masks: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    masks, maps = np.asarray(masks, dtype=bool), np.asarray(maps)
+    masks, maps = checked_truth(masks, "masks").astype(bool), np.asarray(maps)
     if masks.shape != maps.shape or masks.ndim != 3:
         raise UserError(
             f"masks have shape {masks.shape} and maps {maps.shape}; both must be (N, H, W)"

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from ..features import Origin
 from ..ground import write_rows, write_text
+from ..images import summed_on_finest
 from .explain import summed
 from .pixel_scores import Truth, pixel_curves
 from .summary import aligned
@@ -23,7 +25,8 @@ class PixelResult:
 
     Areas are fractions from 0 to 1, or None where no pixel is defective: those of the sum over
     the levels, and by the map's name. The hits are the detected anomalies (of the masks that are
-    not empty, the images above the threshold) whose map is largest inside the mask.
+    not empty, the images above the threshold) whose map, on the grid of the finest level, is
+    largest in a cell that holds defective pixels.
     """
 
     category: str
@@ -53,7 +56,7 @@ class PixelResult:
         notes = []
         if self.n_detected:
             notes.append(
-                f"the map is largest inside the mask in {self.n_hits} of {self.n_detected} "
+                f"the map's largest cell touches the mask in {self.n_hits} of {self.n_detected} "
                 f"detected anomalies (hit rate {self.hit_rate:.1%})".replace("%", " %")
             )
         if not self.by_map:
@@ -109,17 +112,19 @@ def evaluate_pixels(
         **by_map.get(SUM, {"pixel_auroc": None, "pro": None}),
         by_map=by_map,
         n_detected=int(found.sum()),
-        n_hits=int(hits(truth.masks[found], summed(levels, size)[found]).sum()),
+        n_hits=int(hits(truth.masks[found], summed_on_finest(levels)[found]).sum()),
     )
 
 
 def hits(masks: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """Return for each image whether its map's largest value lies inside its mask.
+    """Return for each image whether the cell of its map's largest value holds defective pixels.
 
     Parameters
     ----------
     masks : ndarray of bool, shape (N, S, S)
-    maps : ndarray of float, shape (N, S, S)
+    maps : ndarray of float, shape (N, h, w)
+        A map of fewer cells than pixels cannot tell where in a cell the defect is; one of the
+        masks' size has cells of one pixel.
 
     Returns
     -------
@@ -130,8 +135,11 @@ def hits(masks: np.ndarray, maps: np.ndarray) -> np.ndarray:
     >>> hits(np.array([[[True, False]], [[False, True]]]), np.array([[[2.0, 1.0]], [[2.0, 1.0]]]))
     array([ True, False])
     """
-    flat = maps.reshape(len(maps), int(np.prod(maps.shape[1:])))
-    return masks.reshape(flat.shape)[np.arange(len(flat)), flat.argmax(axis=1)]
+    found = []
+    for mask, one in zip(masks, maps, strict=True):
+        shares = cv2.resize(mask.astype(np.float32), one.shape[::-1], interpolation=cv2.INTER_AREA)
+        found.append(shares.flat[one.argmax()] > 0)
+    return np.array(found, dtype=bool)
 
 
 def _variants(levels: dict[str, np.ndarray], size: int) -> Iterator[tuple[str, np.ndarray]]:

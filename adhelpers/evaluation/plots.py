@@ -18,9 +18,11 @@ from matplotlib.figure import Figure
 from .. import images
 from ..ground import written_whole
 from . import roc as roc_curves
+from .lettering import drawn, many_letters
 
 NORMAL_COLOUR, ANOMALY_COLOUR = "#4477aa", "#cc6677"
 _CHANCE = {"color": "0.6", "linewidth": 1, "linestyle": ":"}
+_LONGEST_NAME = 48  # characters, in a legend or at an axis
 _LARGE_PNG = 120_000  # bytes; photographs pass it
 
 
@@ -77,7 +79,7 @@ def roc(
                 true_positive,
                 color=colour,
                 linewidth=2,
-                label=f"{name}: {100 * area:.1f} %",
+                label=f"{_name(name)}: {100 * area:.1f} %",
             )
         axes.plot([0, 1], [0, 1], label="chance: 50.0 %", **_CHANCE)
         axes.set(
@@ -168,7 +170,7 @@ def score_histogram(
             values = scores[kinds == kind]
             colour = palette.get(kind, NORMAL_COLOUR)
             lower.plot(values, np.full(len(values), row), "|", color=colour, markersize=11)
-        lower.set_yticks(range(len(others) + 1), ["good", *others])
+        lower.set_yticks(range(len(others) + 1), ["good", *map(_name, others)])
         lower.set(xlabel="anomaly score", ylim=(len(others) + 0.6, -0.6))
         lower.grid(axis="y", visible=False)
         upper.set_ylabel("images")
@@ -217,7 +219,7 @@ def examples(
         for line, (name, chosen) in zip(grid, rows.items(), strict=True):
             for axes, i in zip(line, chosen, strict=False):
                 axes.imshow(images.to_square(images.read(paths[i]), 256))
-                axes.set_title(f"{defect_types[i]}\n{scores[i]:.1f}", fontsize=9)
+                axes.set_title(f"{drawn(defect_types[i], 20)}\n{scores[i]:.1f}", fontsize=9)
             line[0].text(
                 -0.08,
                 0.5,
@@ -228,7 +230,7 @@ def examples(
                 va="center",
                 fontsize=10,
             )
-        figure.suptitle("\n".join(filter(None, [title, subtitle])), fontsize=11)
+        figure.suptitle(drawn("\n".join(filter(None, [title, subtitle]))), fontsize=11)
     return figure
 
 
@@ -245,8 +247,12 @@ def _sorts(scores: np.ndarray, anomalous: np.ndarray, threshold: float) -> dict[
 
 
 def _titles(figure: Figure, axes: Axes, title: str, subtitle: str) -> None:
-    figure.suptitle(title, fontsize=12)
-    axes.set_title(subtitle, fontsize=9, color="0.35")
+    figure.suptitle(drawn(title), fontsize=12)
+    axes.set_title(drawn(subtitle), fontsize=9, color="0.35")
+
+
+def _name(text: str) -> str:
+    return drawn(text, _LONGEST_NAME)
 
 
 @contextmanager
@@ -254,4 +260,5 @@ def style() -> Iterator[None]:
     """Apply the project's look inside the block alone."""
     with matplotlib.rc_context(), sns.axes_style("whitegrid"):
         matplotlib.rcParams.update({"axes.edgecolor": "0.6", "grid.color": "0.9"})
-        yield
+        with many_letters():
+            yield

@@ -15,7 +15,7 @@ def roc_curve(labels, scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Parameters
     ----------
     labels : array-like of int, shape (N,)
-        0 normal, 1 anomalous; both must occur.
+        0 normal, 1 anomalous, or bool; both must occur.
     scores : array-like of float, shape (N,)
         Higher is more anomalous.
 
@@ -27,7 +27,7 @@ def roc_curve(labels, scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Raises
     ------
     UserError
-        If a class is missing, or shapes differ.
+        If a class is missing, shapes differ, a label is neither 0 nor 1, or a score is not finite.
     """
     labels, scores = _both_classes(labels, scores)
     return metrics.roc_curve(labels, scores, drop_intermediate=False)
@@ -68,7 +68,7 @@ def auc_interval(labels, scores, confidence: float = 0.95) -> tuple[float, float
     Raises
     ------
     UserError
-        If a class is missing, shapes differ, or `confidence` is out of range.
+        As `roc_curve`, or if `confidence` is out of range.
 
     References
     ----------
@@ -109,7 +109,7 @@ def defect_type_auc(labels, defect_types: Sequence[str], scores) -> dict[str, fl
     areas : dict of str to float
         By defect type, sorted; empty if a class is missing.
     """
-    labels, scores, kinds = np.asarray(labels), np.asarray(scores), np.asarray(defect_types)
+    labels, scores, kinds = checked_truth(labels), np.asarray(scores), np.asarray(defect_types)
     if not is_defined(labels):
         return {}
     return {
@@ -129,8 +129,40 @@ def missing_class(labels) -> str:
     return "anomalous" if not np.any(labels) else "normal"
 
 
+def checked_truth(truth, name: str = "labels") -> np.ndarray:
+    """Return labels or masks as an array, if they are 0 and 1, or bool.
+
+    Raises
+    ------
+    UserError
+        If there is another value, which names what was found.
+    """
+    truth = np.asarray(truth)
+    if truth.dtype != bool and not np.isin(truth, (0, 1)).all():
+        others = [str(value) for value in np.unique(truth)][:4]
+        raise UserError(
+            f"{name} must be 0 (normal) and 1 (anomalous), or bool, not {', '.join(others)}"
+        )
+    return truth.astype(int)
+
+
+def _checked_scores(scores) -> np.ndarray:
+    """Return scores as an array, if all are finite numbers."""
+    try:
+        scores = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"scores must be numbers: {error}") from None
+    if bad := int(np.sum(~np.isfinite(scores))):
+        first = scores.ravel()[np.flatnonzero(~np.isfinite(scores))[0]]
+        raise UserError(
+            f"{bad} of {scores.size} scores are not finite, first {first}; look at the features "
+            "they come from"
+        )
+    return scores
+
+
 def _both_classes(labels, scores) -> tuple[np.ndarray, np.ndarray]:
-    labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    labels, scores = checked_truth(labels), _checked_scores(scores)
     if labels.shape != scores.shape or labels.ndim != 1:
         raise UserError(
             f"labels have shape {labels.shape} and scores {scores.shape}; both must be (N,)"

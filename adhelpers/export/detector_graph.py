@@ -8,6 +8,7 @@ never quantized: in int8 it would give every image the same score.
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from importlib.metadata import version
 
 import numpy as np
@@ -63,8 +64,15 @@ def build(network: bytes, detector: Detector, facts: dict | None = None) -> byte
     tail.take_bytes("image")
     tail.set_signature("image", {"score": score, **outputs})
     tail.drop_unused()
-    tail.attach(edge.RECORD_NAME, json.dumps(describe(detector, facts)).encode())
-    return tail.packed()
+    record = {**describe(detector, facts), "sealed": True}
+    tail.attach(edge.RECORD_NAME, json.dumps(record).encode())
+    return sealed(tail.packed())
+
+
+def sealed(model: bytes) -> bytes:
+    """Put a checksum of a model at its end, by which `adhelpers.edge` finds any damage."""
+    model += edge.SEAL
+    return model + sha256(model).digest()
 
 
 def describe(detector: Detector, facts: dict | None = None) -> dict:
@@ -90,7 +98,7 @@ def describe(detector: Detector, facts: dict | None = None) -> dict:
         **(detector.origin_.record if detector.origin_ else {}),
         "detector": kind_of(detector),
         "levels": _names(detector),
-        "threshold": None if detector.threshold is None else detector.threshold_,
+        "threshold": detector.threshold_ if detector.has_threshold else None,
         "parameters": detector.get_params(),
         "n_train": detector.n_train_,
         "versions": {
@@ -120,10 +128,14 @@ def check(model: bytes, images: np.ndarray, expected: np.ndarray) -> float:
     Raises
     ------
     UserError
-        If the score is not float32, two scores are equal, or one is off by more than `TOLERANCE`.
+        If a score is no number or not float32, two scores are equal, or one is off by more than
+        `TOLERANCE`.
     """
-    detector = edge.Detector(model)
-    scores = np.array([detector.run(image)[0] for image in images])
+    try:
+        detector = edge.Detector(model)
+        scores = np.array([detector.run(image)[0] for image in images])
+    except edge.EdgeError as error:
+        raise UserError(f"the detector's graph does not run: {error}") from error
     error = float(np.max(np.abs(scores - expected) / np.maximum(np.abs(expected), 1)))
     if detector.score_type != np.float32:
         problem = f"its score is {np.dtype(detector.score_type)}, not float32"

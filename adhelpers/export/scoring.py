@@ -12,9 +12,11 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from errno import EINVAL
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISREG
 
 import cv2
 
@@ -103,8 +105,8 @@ class Scorer:
     Raises
     ------
     UserError
-        If the file cannot be read, is no detector, or has no record; if `threads` is below 1 or
-        `threshold` is not finite.
+        If the file cannot be read, is damaged, is no detector, or has no record; if `threads` or
+        `threshold` is out of range.
     """
 
     def __init__(
@@ -114,8 +116,10 @@ class Scorer:
         threshold: float | None = None,
     ):
         self.threads = available_cores() if threads is None else threads
-        if self.threads < 1:
-            raise UserError(f"{self.threads} threads: choose a whole number from 1 on")
+        if not 1 <= self.threads <= edge.MOST_THREADS:
+            raise UserError(
+                f"{self.threads} threads: choose a whole number from 1 to {edge.MOST_THREADS}"
+            )
         if threshold is not None and not math.isfinite(threshold):
             raise UserError(f"the threshold must be a finite number, not {threshold}")
         self._name = "the detector" if isinstance(detector, bytes) else str(detector)
@@ -202,6 +206,7 @@ class Scorer:
 
 def _content(path: Path) -> bytes:
     try:
+        _check_regular(path)
         return path.read_bytes()
     except OSError as error:
         raise UserError(
@@ -213,6 +218,7 @@ def _scores(
     detector: edge.Detector, path: str | Path, known: Mapping[Identity, Scores]
 ) -> tuple[Identity, Scores]:
     """Score an image file, unless its scores are known."""
+    _check_regular(path)
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
         identity = (str(path), status.st_size, status.st_mtime_ns)
@@ -223,6 +229,12 @@ def _scores(
     if not math.isfinite(score):
         raise ValueError("score is not a number: is the detector damaged?")
     return identity, (score, distances)
+
+
+def _check_regular(path: str | Path) -> None:
+    """Raise an OSError for a pipe, which would hang, or a device, which may have no end."""
+    if not S_ISREG(os.stat(path).st_mode):
+        raise OSError(EINVAL, "not a regular file")
 
 
 def _reason(error: Exception, path: str | Path) -> str:

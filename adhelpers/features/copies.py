@@ -13,6 +13,33 @@ from ..images import Augmentation, Picture, stream
 from .feature_set import FeatureSet, joined
 
 
+def copies_in_words(train: FeatureSet, test: FeatureSet | None = None) -> list[str]:
+    """Return what there is to say of equal files: of those to fit on, and of those in both splits.
+
+    Parameters
+    ----------
+    train, test : FeatureSet
+
+    Returns
+    -------
+    sentences : list of str
+        Empty where all files differ.
+    """
+    known, sentences = [digest for digest in train.digests if digest], []
+    if equal := len(known) - len(set(known)):
+        sentences.append(
+            f"{equal} of {len(known)} training images are copies of others under other names; "
+            "copies are held out together"
+        )
+    tested = [] if test is None else zip(test.digests, test.paths, strict=True)
+    if in_both := [path for digest, path in tested if digest in {*known}]:
+        sentences.append(
+            f"warning: {len(in_both)} of {len(test)} test images are training images as well, "
+            f"first {in_both[0]}; what is found for them says nothing of new images"
+        )
+    return sentences
+
+
 def extract_with_copies(
     extract, samples: Samples, augmentation: Augmentation, cache: str | Path | None = None
 ) -> FeatureSet:

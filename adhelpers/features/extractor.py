@@ -226,8 +226,8 @@ class Extractor:
         labels: Sequence[int] | None = None,
     ) -> FeatureMaps:
         """Return the feature maps of images in memory; parameters and errors as for `of_pixels`."""
-        images = of_size(images, self.origin.input_size)
-        return maps_of_pixels(self, self._runner_of_maps(levels), images, labels)
+        runner = self._runner_of_maps(levels)
+        return maps_of_pixels(self, runner, of_size(images, self.origin.input_size), labels)
 
     def _runner_of_maps(self, levels: Sequence[str]):
         """Return what runs the network and gives these maps; the last one is kept."""

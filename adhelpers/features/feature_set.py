@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets import GOOD
-from ..ground import check_choice, chosen, reading, written_whole
+from ..ground import UserError, check_choice, chosen, reading, written_whole
 from .origin import Origin
 
 #: Of the ``.npz`` file's format. 1 had no number.
@@ -75,10 +75,21 @@ class FeatureSet:
     def groups(self) -> Sequence:
         """sequence, length N: what belongs together where images are held out.
 
-        The image file of each row, as copies have that of their image; or the row's number, where
-        no files are known.
+        The digest of each row's file, so that equal files under other names are one image; changed
+        copies have that of the image whose path they have. Where no digest is known, the path; or
+        the row's number, where no file is.
         """
-        return self.paths if all(self.paths) else range(len(self))
+        known = dict(zip(self.paths, self.digests, strict=True))
+        known |= {path: x for path, x in zip(self.paths, self.digests, strict=True) if x}
+        return [
+            digest or (path and known[path]) or path or row
+            for row, (path, digest) in enumerate(zip(self.paths, self.digests, strict=True))
+        ]
+
+    @property
+    def finite(self) -> np.ndarray:
+        """ndarray of bool, shape (N,): whether all features of an image are finite numbers."""
+        return np.all([np.isfinite(x).all(axis=1) for x in self.levels.values()], axis=0)
 
     def rows(self, indices: Sequence[int] | np.ndarray) -> "FeatureSet":
         """Return the images at `indices` (integers, or a mask of booleans), in that order."""
@@ -108,11 +119,18 @@ class FeatureSet:
         Raises
         ------
         UserError
-            If the suffix is neither.
+            If the suffix is neither, or a feature is NaN or infinite: kept, it would be taken for
+            true by the next run.
         OSError
             If the folder cannot be written to.
         """
         write = chosen(f"suffix of {path}", Path(path).suffix, _WRITERS)
+        if bad := int(np.sum(~self.finite)):
+            first = self.paths[int(np.argmin(self.finite))] or "an image in memory"
+            raise UserError(
+                f"{bad} of {len(self)} images have NaN or infinite features, first {first}: not "
+                f"written to {path}; look at the image, at the weights, and at Keras' settings"
+            )
         with written_whole(path) as temporary, temporary.open("wb") as file:
             write(self, file)
 
@@ -165,7 +183,21 @@ def _read_npz(path: str | Path) -> FeatureSet:
             raise ValueError(f"its format has version {version}, expected {VERSION}")
         levels = {name: file[f"level/{name}"] for name in record.pop("levels")}
         origin = Origin.from_record(record.pop("origin"))
-        return FeatureSet(levels=levels, labels=file["labels"], origin=origin, **record)
+        features = FeatureSet(levels=levels, labels=file["labels"], origin=origin, **record)
+    _check_form(features)
+    return features
+
+
+def _check_form(features: FeatureSet) -> None:
+    """Raise a ValueError if what was read does not go together."""
+    count = features.labels.shape
+    for name, x in features.levels.items():
+        if x.dtype != np.float32 or x.ndim != 2 or x.shape[:1] != count:
+            raise ValueError(f"{name} is {x.dtype} of shape {x.shape}, and the labels of {count}")
+    for name in ("defect_types", "paths", "digests"):
+        column = getattr(features, name)
+        if not isinstance(column, list) or (len(column),) != count or {*map(type, column)} - {str}:
+            raise ValueError(f"{name} is no list of {count[0]} texts")
 
 
 def _write_pkl(features: FeatureSet, file) -> None:

@@ -1,8 +1,12 @@
-"""TFLite models of backbones, converted once and kept in a cache folder."""
+"""TFLite models of backbones, converted once and kept in a cache folder.
+
+Beside each lies its SHA-256: a damaged model would give other distances without a word.
+"""
 
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -23,10 +27,19 @@ _TOOLS = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer", "adhelpe
 
 
 def cache_folder() -> Path:
-    """Return the folder of converted models: ``ADHELPERS_CACHE``, or below the user's cache."""
+    """Return the folder of converted models: ``ADHELPERS_CACHE``, or below the user's cache.
+
+    Raises
+    ------
+    UserError
+        If there is neither this variable nor a home folder.
+    """
     if folder := os.environ.get("ADHELPERS_CACHE"):
         return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adhelpers"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adhelpers"
+    except RuntimeError as error:
+        raise UserError("there is no home folder; name one by ADHELPERS_CACHE") from error
 
 
 def choose_calibration(samples: Samples, count: int = 100, seed: int = 0) -> Samples:
@@ -80,6 +93,8 @@ def converted(
 ) -> bytes:
     """Return a backbone's TFLite model, from the cache or converted now.
 
+    What is damaged in the cache is converted again, with a line on stderr.
+
     Parameters
     ----------
     load_backbone : callable
@@ -92,20 +107,56 @@ def converted(
     Returns
     -------
     model : bytes
+
+    Raises
+    ------
+    UserError
+        If there are no images where they are needed, or the cache cannot be written.
     """
     check_calibration(origin.precision, images)
     place = _place(origin)
-    if place.exists():
-        return place.read_bytes()
+    if (model := _kept(place)) is not None:
+        return model
     if origin.precision == "float32":
         model = convert(load_backbone())
     else:
         model = quantize(converted(load_backbone, in_float(origin)), origin.precision, images)
+    _keep(place, model)
+    return model
+
+
+def _kept(place: Path) -> bytes | None:
+    """Return a model from the cache, if it is there and whole; else say why not."""
     try:
+        if not os.path.lexists(place):
+            return None
+        if not place.is_file():
+            raise ValueError("not a file")
+        if not _checksum_place(place).exists():
+            raise ValueError("no checksum beside it")
+        model = place.read_bytes()
+        if _checksum_place(place).read_text("ascii") != hashlib.sha256(model).hexdigest():
+            raise ValueError("damaged")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        print(f"{place}: {reason}; the model is converted again", file=sys.stderr)
+        return None
+    return model
+
+
+def _keep(place: Path, model: bytes) -> None:
+    """Write a model to the cache, and its checksum beside it, unless something else is there."""
+    if os.path.lexists(place) and not place.is_file():
+        return
+    try:
+        write_bytes(_checksum_place(place), hashlib.sha256(model).hexdigest().encode())
         write_bytes(place, model)
     except UserError as error:
         raise UserError(f"{error} for converted models by the variable ADHELPERS_CACHE") from error
-    return model
+
+
+def _checksum_place(place: Path) -> Path:
+    return place.with_suffix(".sha256")
 
 
 def _place(origin: Origin) -> Path:

@@ -35,7 +35,13 @@ class Table:
         self.filled = np.zeros(len(samples), dtype=bool)
 
     def put(self, picture: Picture, row: Row) -> None:
-        """Fill in the row of one image."""
+        """Fill in the row of one image, or raise a UserError if a feature is not finite."""
+        for name, features in row.items():
+            if not np.isfinite(features).all():
+                raise UserError(
+                    f"{self.samples.paths[picture.index]}: {name} has NaN or infinite features; "
+                    "look at this image, at the weights, and at Keras' settings"
+                )
         for name, array in self.levels.items():
             array[picture.index] = row[name]
         self.digests[picture.index] = picture.digest
@@ -68,7 +74,9 @@ def known_rows(path: Path | None, origin: Origin) -> dict[str, Row]:
     if differing := differing_fields(features.origin, origin):
         tqdm.write(f"{path} differs in {', '.join(differing)}: its images are extracted again")
         return {}
+    finite = np.flatnonzero(features.finite)
+    if bad := len(features) - len(finite):
+        tqdm.write(f"{path}: {bad} images have features that are no numbers; extracted again")
     return {
-        digest: {name: x[i] for name, x in features.levels.items()}
-        for i, digest in enumerate(features.digests)
+        features.digests[i]: {name: x[i] for name, x in features.levels.items()} for i in finite
     }

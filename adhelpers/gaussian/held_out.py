@@ -16,6 +16,10 @@ from .distance import Gaussian
 from .fitting import MIN_IMAGES, fit_gaussian, fit_moments
 from .moments import Moments
 
+#: So many different images let half of them be held out: with fewer, nothing that is held out says
+#: where a threshold should lie.
+FEWEST = 2 * MIN_IMAGES
+
 #: Held-out images: a threshold at 95 % has a standard error of half a percent of the images then.
 ENOUGH = 2000
 
@@ -48,6 +52,17 @@ def folds(groups: Sequence, n_folds: int, seed: int = 0) -> list[np.ndarray]:
     n_parts = n_folds if count >= MIN_IMAGES * n_folds else count
     splits = KFold(n_parts, shuffle=True, random_state=seed).split(np.empty(count))
     return [rows_of_groups(groups, held_out) for _, held_out in splits]
+
+
+def can_hold_out(groups: Sequence) -> bool:
+    """Tell whether there are enough different images to set a threshold by held-out ones.
+
+    Examples
+    --------
+    >>> can_hold_out("abcdef"), can_hold_out("abcdeeeeee")
+    (True, False)
+    """
+    return len(set(groups)) >= FEWEST
 
 
 def rows_of_groups(groups: Sequence, chosen: np.ndarray) -> np.ndarray:

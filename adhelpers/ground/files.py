@@ -2,6 +2,8 @@
 
 import csv
 import os
+import re
+import stat
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import UserError
+from .kinds import BY_SUFFIX, kind_of_file
+from .leftovers import forget, remove_leftovers, temporary_path
+
+_SPELLED_OUT = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 _UNREADABLE = (
     *(OSError, EOFError, KeyError, ValueError, TypeError, AttributeError),
@@ -23,18 +29,22 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     Parameters
     ----------
     path : str or Path
-        The file to write. Missing folders above it are made.
+        The file to write. Missing folders above it are made. Where it is a link, the file that it
+        leads to is written, and the link stays.
 
     Yields
     ------
     temporary : Path
         A name in the same folder and with the same suffix, to write to. On success it replaces
-        `path` in one step; on any exception it is removed and `path` stays as it was.
+        `path` in one step; on any exception it is removed and `path` stays as it was. One that a
+        killed process left is removed by a later write to the same folder.
 
     Raises
     ------
     UserError
-        If the file cannot be written: a read-only folder, a full disk.
+        If the file cannot be written: a read-only folder, a full disk; if there is something else
+        than an ordinary file (a device such as /dev/null, a pipe, a folder), or a file of another
+        kind than the new one, say an image where a model is written.
 
     Examples
     --------
@@ -44,23 +54,53 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     >>> [file.name for file in folder.iterdir()]
     ['a.txt']
     """
-    path = Path(path)
+    place = _ordinary(path)
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
-        )
-        os.close(handle)
-        temporary = Path(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(place.parent)
+        temporary = temporary_path(place)
+        temporary.touch(exist_ok=False)
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        _check_same_kind(place, kind_of_file(temporary))
+        temporary.replace(place)
     except OSError as error:
         raise _cannot_be_written(path, error) from error
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
+            forget(temporary)
+
+
+def _ordinary(path: str | Path) -> Path:
+    """Return the place that a path leads to, where an ordinary file is, or nothing.
+
+    Raises
+    ------
+    UserError
+        If something else is there: a folder, device, pipe or socket.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:  # nothing, or a link that leads to nothing yet
+        mode = stat.S_IFREG
+    except OSError as error:  # a link in a circle, a folder that may not be looked into
+        raise _cannot_be_written(path, error) from error
+    if stat.S_ISREG(mode):
+        return Path(os.path.realpath(path))
+    if stat.S_ISDIR(mode):
+        raise UserError(f"{path} is a folder; name a file in it")
+    raise UserError(f"{path} is a device, pipe or socket, not an ordinary file; name another file")
+
+
+def _check_same_kind(place: Path, kind: str | None) -> None:
+    """Raise a UserError if a file of a known, and another, kind would be replaced."""
+    if place.exists() and (found := kind_of_file(place)) not in (None, kind):
+        raise _another_kind(place, found)
+
+
+def _another_kind(path: str | Path, found: str) -> UserError:
+    return UserError(f"{path} is there already, and is {found}; remove it, or choose another name")
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -70,9 +110,13 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text in UTF-8 to a file, whole or not at all; see `written_whole`."""
+    """Write a text to a file, whole or not at all; see `written_whole`.
+
+    It is in UTF-8, which any program reads. Bytes of a file's name that are no text are spelled
+    out, ``\\udcfc`` for the byte 0xFC; `read_text` makes the name of them again.
+    """
     with written_whole(path) as temporary:
-        temporary.write_text(text, "utf-8")
+        temporary.write_text(text, "utf-8", "backslashreplace")
 
 
 def write_rows(path: str | Path, head: Sequence[str], rows: Iterable[Sequence]) -> None:
@@ -84,13 +128,20 @@ def write_rows(path: str | Path, head: Sequence[str], rows: Iterable[Sequence]) 
     head : sequence of str
         The names of the columns.
     rows : iterable of sequence
-        None becomes an empty cell.
+        None becomes an empty cell. Bytes of names that are no text are spelled out, as by
+        `write_text`.
     """
     with (
         written_whole(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         csv.writer(file).writerows([head, *rows])
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text that `write_text` or `write_rows` wrote, with names as they were."""
+    text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
+    return _SPELLED_OUT.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 @contextmanager
@@ -109,10 +160,12 @@ def reading(path: str | Path, kind: str, what_to_do: str) -> Iterator[None]:
     UserError
         If the file is not there, cut off, or something else.
     """
-    if not Path(path).exists():
-        raise UserError(f"{path}: there is no such file; {what_to_do}")
     try:
+        if not Path(path).exists():
+            raise UserError(f"{path}: there is no such file; {what_to_do}")
         yield
+    except UserError:
+        raise
     except _UNREADABLE as error:
         raise UserError(f"{path}: not {kind}, or cut off ({error}); {what_to_do}") from error
 
@@ -127,34 +180,40 @@ def check_writable(folder: str | Path) -> None:
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder) as file:
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"0" * 4096)
             file.flush()
     except OSError as error:
         raise _cannot_be_written(folder, error) from error
 
 
-def check_writable_file(path: str | Path) -> None:
+def check_writable_file(path: str | Path, kind: str | None = None) -> None:
     """Make sure, before the work begins, that a file can be written.
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : str, optional
+        What will be written, as `kind_of_file` names it; by the suffix when not given.
 
     Raises
     ------
     UserError
-        If it is a folder, or its folder cannot be made or written to.
+        If it is a folder or a device, its folder cannot be made or written to, or a file of
+        another kind is there, which would be lost.
     """
-    if Path(path).is_dir():
-        raise UserError(f"{path} is a folder; name a file in it")
-    check_writable(Path(path).parent)
+    place = _ordinary(path)
+    kind = kind or BY_SUFFIX.get(Path(path).suffix.lower())
+    try:
+        if place.exists() and place.stat().st_size:
+            found = kind_of_file(place)
+            if found != kind:
+                raise _another_kind(path, found or f"not {kind}")
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+    check_writable(place.parent)
 
 
 def _cannot_be_written(path: str | Path, error: OSError) -> UserError:
-    return UserError(
-        f"{path}: cannot be written ({error.strerror}); make room, or choose another folder"
-    )
-
-
-def _umask() -> int:
-    """Return the process's file mode mask (it can only be read by setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    reason = error.strerror or error
+    return UserError(f"{path}: cannot be written ({reason}); make room, or choose another folder")

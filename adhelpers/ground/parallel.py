@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_SMALL = 512
+_NARROW = 2048  # columns; all levels of EfficientNet-B0 to B5
 
 
 def available_cores() -> int:
@@ -74,18 +74,20 @@ def ordered_map(
 
 
 def linear_algebra_threads(width: int) -> AbstractContextManager:
-    """Keep linear algebra on one thread for as long as matrices are no wider than 512.
+    """Keep linear algebra on one thread for as long as matrices are no wider than 2048.
 
     NumPy and SciPy bring a library with threads each, and those of one wait, busily, while the
-    other works: on four cores, narrow levels are fitted two to eight times faster on one thread
-    (``python benchmarks/gaussian.py``).
+    other works, or while another process has their core. With a core for each, 700 images of 1280
+    features are fitted a fifth faster on two threads; beside other processes, ten times and more
+    slower. The number of threads does not follow how busy the machine is, for then the last bits
+    of a result would follow it too.
 
     Parameters
     ----------
     width : int
         The number of columns.
     """
-    return nullcontext() if width > _SMALL else _libraries().limit(limits=1, user_api="blas")
+    return nullcontext() if width > _NARROW else _libraries().limit(limits=1, user_api="blas")
 
 
 @cache

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from ..ground import UserError, chosen
+from .headers import check_pixels
 
 Window = tuple[float, float, float, float]
 
@@ -35,7 +36,10 @@ class Crop:
         return _CROP_SIZE
 
     def to_square(self, image: np.ndarray, size: int) -> np.ndarray:
-        image = resize(image, *self._scaled_shape(image.shape[:2], size))
+        scaled = self._scaled_shape(image.shape[:2], size)
+        height, width = image.shape[:2]
+        check_pixels(scaled, f"{height} x {width} pixels are too long for crop: it makes them")
+        image = resize(image, *scaled)
         top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
         return np.ascontiguousarray(image[top : top + size, left : left + size])
 

@@ -1,6 +1,7 @@
 """Image files to RGB arrays of one size, in order, on all cores."""
 
 import os
+import stat
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
@@ -13,17 +14,17 @@ import cv2
 import numpy as np
 
 from ..ground import UserError, available_cores, check_choice, ordered_map
+from .headers import LIMIT_VARIABLE, check_pixels, max_bytes, read_header, without_alpha_in_colours
 from .protocols import PROTOCOLS, to_square
 
 _thread = threading.local()
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 
 
 def decode(data: bytes | memoryview, name: str | Path = "image") -> np.ndarray:
     """Decode an image file's bytes.
 
-    Grey images get three equal channels, an alpha channel is dropped, and 16-bit images keep
-    their upper 8 bits (so a 12-bit image stored in 16 bits comes out dark: rescale it first).
+    Grey images get three equal channels, an alpha channel is dropped, and images of 10 to 16 bits
+    keep their upper 8 bits (so a 12-bit image stored in 16 bits comes out dark: rescale it first).
 
     Parameters
     ----------
@@ -40,21 +41,49 @@ def decode(data: bytes | memoryview, name: str | Path = "image") -> np.ndarray:
     Raises
     ------
     UserError
-        If the bytes are no image, or not all of it.
+        If the bytes are no image, not all of it, have samples without a known range (32 bits,
+        floats), or more pixels than `headers.max_pixels` allows; the message says which.
     """
     if not len(data):
         raise UserError(f"{name}: the file is empty (0 bytes); replace or remove it")
-    starts_as_png = bytes(data[: len(_PNG_START)]) == _PNG_START
-    truncated_png = starts_as_png and _PNG_END not in bytes(data[-1024:])
-    image = None
-    if not truncated_png:
-        with suppress(cv2.error):  # a header that promises too many pixels
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if image is None:
+    header = read_header(data)
+    if header.shape:
+        check_pixels(header.shape, f"{name}:")
+    if not header.is_whole:
         raise UserError(
-            f"{name}: not a readable image, or cut off ({len(data)} bytes); replace or remove it"
+            f"{name}: cut off: the end of a {header.kind} file is missing ({len(data)} bytes); "
+            "replace or remove it"
         )
+    is_tiff = header.kind == "TIFF"
+    image = _decode_tiff(data, name) if is_tiff else _decoded(data, cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        found = f"{header.kind} file of {len(data)} bytes" if header.kind else f"{len(data)} bytes"
+        raise UserError(f"{name}: not a readable image, or cut off ({found}); replace or remove it")
     return image
+
+
+def _decoded(data: bytes | memoryview, how: int) -> np.ndarray | None:
+    with suppress(cv2.error):  # a header that promises too many pixels
+        return cv2.imdecode(np.frombuffer(data, np.uint8), how)
+    return None
+
+
+def _decode_tiff(data: bytes | memoryview, name: str | Path) -> np.ndarray | None:
+    image = _decoded(without_alpha_in_colours(data), cv2.IMREAD_COLOR_RGB)
+    if image is not None:
+        return image
+    deep = _decoded(data, cv2.IMREAD_UNCHANGED)
+    if deep is None:
+        return None
+    if deep.dtype != np.uint16:
+        raise UserError(
+            f"{name}: a TIFF image with {deep.dtype} samples, whose range is not known; "
+            "save it with 8 or 16 bits"
+        )
+    image = (deep >> 8).astype(np.uint8)  # 10, 12 or 14 bits, which OpenCV has brought to 16
+    if image.ndim == 2:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    return np.ascontiguousarray(image[..., 2::-1])
 
 
 def read(path: str | Path) -> np.ndarray:
@@ -73,13 +102,32 @@ def read(path: str | Path) -> np.ndarray:
     Raises
     ------
     UserError
-        If the file cannot be read, is no image, or is cut off.
+        If the file cannot be read, is no ordinary file (a pipe, a device), is longer than an image
+        can be, or for the reasons of `decode`.
     """
     try:
+        _check_file(path)
         data = Path(path).read_bytes()
     except OSError as error:
         raise _cannot_be_read(path, error) from error
     return decode(data, path)
+
+
+def _check_file(path: str | Path) -> None:
+    """Make sure, before a file is opened, that it is an ordinary one, and no longer than an image.
+
+    To open a pipe may take for ever, and a device may have no end.
+    """
+    found = os.stat(path)
+    if stat.S_ISDIR(found.st_mode):
+        raise UserError(f"{path}: a folder, not an image file; rename or remove it")
+    if not stat.S_ISREG(found.st_mode):
+        raise UserError(f"{path}: a pipe, socket or device, not an image file; remove it")
+    if found.st_size > max_bytes():
+        raise UserError(
+            f"{path}: {found.st_size} bytes, longer than an image within the size limit can be "
+            f"({max_bytes()}); remove it, or raise the limit by the variable {LIMIT_VARIABLE}"
+        )
 
 
 def _cannot_be_read(path: str | Path, error: OSError) -> UserError:
@@ -154,12 +202,20 @@ def read_picture(
     try:
         data = _read_bytes(path)
         digest = blake2b(data, digest_size=16).hexdigest()
-        pixels = None if digest in known else to_square(decode(data, path), size, protocol)
+        pixels = None if digest in known else _squared(decode(data, path), size, protocol, path)
     except UserError as error:
         return Picture(index, "", None, error)
     except OSError as error:
         return Picture(index, "", None, _cannot_be_read(path, error))
     return Picture(index, digest, pixels)
+
+
+def _squared(image: np.ndarray, size: int, protocol: str, path: Path) -> np.ndarray:
+    """Bring an image to the network's size; an error names its file."""
+    try:
+        return to_square(image, size, protocol)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def _read_bytes(path: Path) -> memoryview:
@@ -168,6 +224,7 @@ def _read_bytes(path: Path) -> memoryview:
     Fresh memory for every file is given back to the system each time, which holds up all threads:
     images would take a tenth longer from file to features.
     """
+    _check_file(path)
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         if not hasattr(_thread, "buffer") or size > len(_thread.buffer):

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ..backbones import LiteRTRunner, pooled_in_batches
@@ -67,6 +68,7 @@ def quantize(
     Returns
     -------
     quantized : bytes
+        The same for the same model and images, on any number of cores.
 
     Raises
     ------
@@ -79,8 +81,9 @@ def quantize(
             "nine training images or more, or choose int8-weights"
         )
     found = convolutions.find(model)
-    rounded = rounded_weights(model, found, images)
-    damage = measure(model, found, rounded, images, show_progress)
+    with threadpool_limits(1, "blas"):  # sums in one order: the same images give the same model
+        rounded = rounded_weights(model, found, images)
+        damage = measure(model, found, rounded, images, show_progress)
     kept = select(damage, np.array([x.multiply_adds for x in found]), budget)
     return with_int8(model, [x for x, keep in zip(found, kept, strict=True) if keep], rounded)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..datasets import Dataset, load_mvtec, load_synthetic
 from .diagrams import bars, ellipses, scatters, spectra, strips
-from .maps import scales
+from .maps import dilution, scales
 from .pictures import gallery, outlined
 from .quantization import decisions, operators, sorted_curves
 

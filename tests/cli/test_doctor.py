@@ -1,14 +1,18 @@
 """``adhelpers doctor``."""
 
+import os
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from pictures import write_category
 
 import adhelpers as ad
 from adhelpers.cli import doctor, main
+
+CASES = Path(__file__).parents[1] / "cases"
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +31,8 @@ def lines(capsys) -> dict[str, str]:
 def test_all_is_well(capsys):
     assert main(["doctor"]) == 0
     printed = lines(capsys)
-    assert list(printed) == ["Python", "packages", "memory", "weights", "data", "one image"]
+    checks = ["Python", "packages", "Keras", "memory", "weights", "data", "one image"]
+    assert list(printed) == checks
     assert all(line.startswith("OK      ") for line in printed.values())
     assert metadata.version("tensorflow") in printed["packages"]
     assert "9 levels, 2096 features" in printed["one image"]
@@ -44,7 +49,7 @@ def test_a_missing_package_and_all_other_checks(capsys, monkeypatch):
     assert main(["doctor"]) == 2
     out, err = capsys.readouterr()
     assert "NOT OK  packages: scipy is missing; install the project again" in out
-    assert out.count("\n") == 6
+    assert out.count("\n") == 7
     assert err == "adhelpers: NOT OK: packages; mend the first one and run doctor again\n"
 
 
@@ -115,3 +120,64 @@ def test_without_numpy_the_command_says_so(tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr == "adhelpers: No module named numpy; install the project again: make\n"
+
+
+def test_a_home_of_keras_that_is_a_file(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
+    assert main(["doctor", "--weights", "imagenet"]) == 2
+    assert (
+        "NOT OK  weights: the ImageNet weights could not be downloaded" in lines(capsys)["weights"]
+    )
+
+
+@pytest.mark.parametrize("case", ["cf", "f16", "jax", "torch", "bad", "list", "value", "legacy"])
+def test_settings_of_keras_are_passed_over_and_shown(tmp_path, case):
+    """Keras runs as the networks here need it, or one line names the file."""
+    home, environment = CASES / "keras_json" / case, dict(os.environ)
+    environment.pop("TF_USE_LEGACY_KERAS", None)
+    if case in ("list", "value"):
+        home = tmp_path
+        text = {"list": "[]", "value": '{"floatx": "float7"}'}[case]
+        (home / "keras.json").write_text(text)
+    if case == "legacy":
+        environment |= {"TF_USE_LEGACY_KERAS": "1", "KERAS_BACKEND": "jax"}
+    program = (
+        "from adhelpers.ground import keras_settings, load_keras, UserError\n"
+        "print(*keras_settings().items())\n"
+        "try: config = load_keras().config\n"
+        "except UserError as error: print(error)\n"
+        "else: print(config.backend(), config.floatx(), config.image_data_format())\n"
+        "import tensorflow as tf\n"
+        "print(tf.keras.Sequential.__module__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | {"KERAS_HOME": str(home)},
+        capture_output=True,
+        text=True,
+    )
+    shown, found, *last = done.stdout.splitlines()
+    names = {
+        "cf": "('image_data_format', 'channels_first')",
+        "f16": "('floatx', 'float16')",
+        "value": "('floatx', 'float7')",
+        "legacy": "('backend', 'jax') ('TF_USE_LEGACY_KERAS', '1')",
+        "jax": "('backend', 'jax')",
+        "torch": "('backend', 'torch')",
+    }
+    assert shown == names.get(case, f"('{home / 'keras.json'}', 'no JSON object')")
+    if case in ("list", "value"):
+        assert str(home / "keras.json") in found
+        assert "mend or delete this file" in found
+    else:
+        assert done.stderr == ""
+        assert found == "tensorflow float32 channels_last"
+        assert "tf_keras" not in last[0]
+
+
+def test_doctor_shows_settings_that_are_passed_over(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(CASES / "keras_json/f16"))
+    assert main(["doctor"]) == 0
+    shown = "tensorflow, float32, channels_last; other settings are passed over: floatx float16"
+    assert shown in lines(capsys)["Keras"]

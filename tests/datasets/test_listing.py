@@ -54,3 +54,21 @@ def test_nothing_to_list_is_an_error(folder, source, words):
     (folder / "empty").mkdir()
     with pytest.raises(UserError, match=words):
         list_images([f"{folder}/{source}"])
+
+
+def test_the_rule_for_files_that_are_no_images(folder):
+    for name in ("photo.jfif", "deep/moving.gif", "deep/x.HEIC", "._b.png", "lost+found/y.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"image")
+    for name in ("result/distances_p.csv", "result/scores_p.png", "result/feats/train.npz"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"result")
+    samples, left_out = list_images([folder])
+    assert names(samples, folder) == [
+        "a.JPG",
+        "b.png",
+        "deep/d.tiff",
+        "deep/er/c.bmp",
+        "photo.jfif",
+    ]
+    assert left_out == "left out, as no images by their names: 1 .HEIC, 1 .db, 1 .gif, 2 .txt"

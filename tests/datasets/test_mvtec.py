@@ -86,8 +86,8 @@ def test_order_is_the_same_on_every_system(make):
     root = make(*(f"a/train/good/{name}.png" for name in ("b", "B", "10", "9", "ä", "_")))
     train = mvtec.load_mvtec(root, "a").train
     assert [path.stem for path in train.paths] == ["10", "9", "B", "_", "b", "ä"]
-    root = make("a/test/good-2/0.png", "a/test/good/0.png")
-    assert mvtec.load_mvtec(root, "a").test.defect_types == ["good", "good-2"]
+    root = make("a/test/good-scratched/0.png", "a/test/good/0.png")
+    assert mvtec.load_mvtec(root, "a").test.defect_types == ["good", "good-scratched"]
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "JPEG", "bmp", "tif", "TIFF", "webp"])
@@ -272,3 +272,25 @@ def test_a_mask_that_is_no_image(tmp_path, content):
 def test_a_missing_mask(tmp_path):
     message = error(mvtec.read_mask, tmp_path / "mask.png", (2, 3))
     assert os.strerror(2) in message
+
+
+MASKS = Path(__file__).parents[1] / "cases" / "masks"
+
+
+@pytest.mark.parametrize("path", sorted(MASKS.glob("*.png")), ids=lambda path: path.stem)
+def test_masks_with_alpha_and_palettes(path):
+    """A square of 16 pixels, drawn on what is transparent, opaque, or the palette's first."""
+    assert mvtec.read_mask(path, (64, 64)).sum() == 256
+
+
+@pytest.mark.parametrize("path", sorted(MASKS.glob("*.jpg")), ids=lambda path: path.stem)
+def test_masks_as_jpeg_have_the_true_area(path):
+    truth = mvtec.read_mask(MASKS / "true_thread_side" / f"{path.stem}.png", (512, 512))
+    assert mvtec.read_mask(path, (512, 512)).sum() == pytest.approx(truth.sum(), rel=0.01)
+
+
+def test_a_mask_in_several_files(tmp_path):
+    other = np.array([[9, 0, 0], [0, 0, 0]], np.uint8)
+    for i, pixels in enumerate((MASK, other)):
+        write_image(tmp_path / f"{i:03d}.png", pixels)
+    np.testing.assert_array_equal(mvtec.read_mask(tmp_path, (2, 3)), (MASK + other) > 0)

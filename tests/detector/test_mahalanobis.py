@@ -219,10 +219,17 @@ def test_features_that_are_no_numbers_are_named(features, value):
         MahalanobisDetector().fit(features)
 
 
-def test_few_images_still_give_a_threshold():
+def test_few_images_give_scores_and_from_six_on_a_threshold():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for n in (3, 4, 5, 6, 15):
             for n_folds in (2, 5):
                 detector = MahalanobisDetector(n_folds=n_folds).fit(correlated(n, 6))
-                assert np.isfinite(detector.threshold_)
+                assert np.isfinite(detector.anomaly_score(correlated(3, 6))).all()
+                assert detector.has_threshold == (n >= 6)
+                if n >= 6:
+                    assert np.isfinite(detector.threshold_)
+                    continue
+                for asked in (detector.predict, detector.p_values):
+                    with pytest.raises(UserError, match="fewer than 6 different ones.*give some"):
+                        asked(correlated(3, 6))

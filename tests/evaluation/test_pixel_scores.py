@@ -169,3 +169,11 @@ def test_an_unreadable_image_is_an_error_or_left_out(samples):
     assert [path.stem for path in found.samples.paths] == ["good", "two"]
     assert [path.stem for path in found.unreadable] == ["one"]
     assert found.masks.shape == (2, 32, 32) and found.images.shape == (2, 32, 32, 3)
+
+
+@pytest.mark.parametrize("values", [(0, 255), (-1, 1), (1, 2)])
+def test_masks_are_0_and_1(values):
+    mask = np.full((1, 8, 8), values[0])
+    mask[0, 2:4, 2:4] = values[1]
+    with pytest.raises(UserError, match="masks must be 0 .* and 1 .*, or bool, not"):
+        pixel_scores.pixel_curves(mask, np.ones((1, 8, 8)))

@@ -1,9 +1,14 @@
+import os
+import warnings
+
 import numpy as np
 import pytest
 from matplotlib import rcParams
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from pictures import draw_image, write_image
 
-from adhelpers.evaluation import plots
+from adhelpers.evaluation import heat_map_plots, lettering, plots
 from adhelpers.ground import UserError
 
 
@@ -60,3 +65,45 @@ def test_figures_are_written_and_the_style_is_put_back(scored, tmp_path):
 def test_a_curve_without_anomalies_is_an_error(scored):
     with pytest.raises(UserError, match="no anomalous images"):
         plots.roc({"a": (np.zeros(3), np.arange(3))}, "title")
+
+
+_NAMES = ["検査", "cost_$5_to_$9", "$x^2$", "_hidden", "😀 a", "a\x1b[2J\tb", "\\$", "x" * 255]
+_NAMES.append(os.fsdecode(b"Pr\xfcfling"))
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_any_name_is_drawn_without_a_warning(scored, tmp_path, name):
+    paths, scores, kinds = scored
+    kinds = [name if kind == "spot" else kind for kind in kinds]
+    labels = np.array([kind != "good" for kind in kinds])
+    image, mask = draw_image(0), np.zeros((64, 64), bool)
+    example = heat_map_plots.Example(image, np.ones((64, 64)), mask, f"{name}\nscore 5")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures = [
+            plots.roc({name: (labels, scores)}, name, name),
+            plots.score_histogram(scores, kinds, 5.5, name, name),
+            plots.examples(paths, scores, kinds, 5.5, name, name, columns=2),
+            heat_map_plots.gallery({name: [example]}, name, name),
+        ]
+        for i, figure in enumerate(figures):
+            plots.save(figure, tmp_path / f"{i}.png", dpi=20)
+    assert len(figures[0].axes[0].get_legend().get_texts()) == 2
+
+
+def test_a_dollar_is_drawn_as_a_dollar():
+    def pixels(text, **options):
+        figure = Figure(figsize=(2, 1))
+        figure.text(0.1, 0.5, text, **options)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())
+
+    name = "a $5 b $9 c"
+    assert np.array_equal(pixels(lettering.drawn(name)), pixels(name, parse_math=False))
+
+
+def test_letters_that_no_font_has_are_spelled_out_and_others_stay(monkeypatch):
+    monkeypatch.setattr(lettering, "_letters", lambda families: set(range(32, 256)))
+    assert lettering.drawn("Prüfling 検\n查") == "Prüfling \\u691c\n\\u67e5"
+    assert lettering.drawn("abcdefghij", 7) == "ab...ij"

@@ -94,3 +94,35 @@ def test_errors(labels, scores, message):
 def test_confidence_out_of_range():
     with pytest.raises(UserError, match="between 0 and 1"):
         evaluation.auc_interval([0, 1], [1, 2], confidence=95)
+
+
+FUNCTIONS = [evaluation.roc_auc, evaluation.roc_curve, evaluation.auc_interval]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("pair", [(-1, 1), (1, -1), (1, 2), (0, 255), ("0", "1"), (0, np.nan)])
+def test_labels_are_0_and_1(function, pair):
+    """scikit-learn's 1 and -1 would turn the area round."""
+    labels = [pair[label] for label in (0, 1, 0, 1, 1)]
+    with pytest.raises(UserError, match=r"must be 0 \(normal\) and 1 \(anomalous\), or bool, not"):
+        function(labels, [0.1, 0.4, 0.5, 0.6, 0.9])
+
+
+def test_labels_may_be_bool_or_float():
+    labels, scores = np.array([0, 1, 0, 1, 1]), [0.1, 0.4, 0.5, 0.6, 0.9]
+    for kind in (bool, float, np.uint8):
+        assert evaluation.roc_auc(labels.astype(kind), scores) == roc_auc_score(labels, scores)
+        found = evaluation.auc_interval(labels.astype(kind), scores)
+        assert found == evaluation.auc_interval(labels, scores)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_scores_are_finite(function, bad):
+    with pytest.raises(UserError, match=f"1 of 4 scores are not finite, first {bad}"):
+        function([0, 1, 0, 1], [0.1, 0.4, bad, 0.6])
+
+
+def test_scores_are_numbers():
+    with pytest.raises(UserError, match="scores must be numbers"):
+        evaluation.roc_auc([0, 1], ["low", "high"])

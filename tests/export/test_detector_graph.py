@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from ai_edge_quantizer import qtyping, quantizer
+from damage import unsealed
 from networks import small_backbone
 from origins import origin
 from pictures import draw_image
@@ -117,7 +118,7 @@ def test_levels_that_are_combined_by_probabilities_cannot_be_exported(network):
 @pytest.mark.parametrize("float_output", [True, False])
 def test_a_quantized_tail_is_caught(network, float_output):
     detector = fitted(network)
-    work = quantizer.Quantizer(export.build(network, detector))
+    work = quantizer.Quantizer(unsealed(export.build(network, detector)))
     everything = qtyping.TFLOperationName.ALL_SUPPORTED
     work.add_static_config(".*", everything, activation_num_bits=8, weight_num_bits=8)
     if float_output:

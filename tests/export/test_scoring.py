@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import damaged, with_record, without_record
 from origins import origin
 from pictures import draw_image, write_image
 
@@ -131,6 +132,16 @@ def test_a_score_that_is_no_number_is_never_normal(model, pictures, monkeypatch)
         assert row.error == "score is not a number: is the detector damaged?"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_do_not_hang(model, pictures, tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    failed, good = score_files(model, [tmp_path / "a.png", pictures[1]])
+    assert (failed.error, failed.score) == ("not a regular file", None)
+    assert good.score is not None
+    with pytest.raises(UserError, match="not a regular file"):
+        Scorer(tmp_path / "a.png")
+
+
 def test_at_most_one_detector_for_each_thread(model, pictures, monkeypatch):
     started = []
     real = edge.Detector.__init__
@@ -148,10 +159,17 @@ def test_at_most_one_detector_for_each_thread(model, pictures, monkeypatch):
         (lambda model: b"", "not a detector"),
         (lambda model: b"no model at all", "not a detector"),
         (lambda model: model[: len(model) // 2], "not a detector"),
-        (lambda model: model.replace(edge.RECORD_NAME, b"X" * 18), "tells nothing about itself"),
+        (lambda model: without_record(model), "tells nothing about itself"),
+        (lambda model: next(damaged(model, 1)), "its checksum is another one"),
+        (lambda model: model[:-48], "its checksum is missing"),
+        (lambda model: with_record(model, {"threshold": math.nan}), "threshold must be a finite"),
+        (lambda model: with_record(model, [1]), "not an object of JSON"),
         (lambda model: None, "No such file"),
     ],
-    ids=["empty", "text", "half", "no record", "not there"],
+    ids=[
+        *("empty", "text", "half", "no record", "damaged", "end lost", "threshold", "list"),
+        "not there",
+    ],
 )
 def test_files_that_are_no_detector(model, tmp_path, content, words):
     path, data = tmp_path / "bad.tflite", content(model)

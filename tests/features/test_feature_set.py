@@ -1,12 +1,15 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from origins import origin
 
-from adhelpers.features import FeatureSet, Origin, differing_fields, feature_set
+from adhelpers.datasets import Samples
+from adhelpers.features import FeatureSet, Origin, differing_fields, feature_set, table
 from adhelpers.ground import UserError
+from adhelpers.images import Picture
 
 
 @pytest.fixture
@@ -130,3 +133,48 @@ def test_files_are_called_after_all_that_features_come_from():
     }
     slugs = {origin(**{name: value}).slug for name, value in fields.items()}
     assert len(slugs | {origin(backbone="efficientnet-b4").slug}) == len(fields) + 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_features_that_are_no_numbers_are_not_written(features, tmp_path, bad):
+    features.levels["level_2"][3, 1] = bad
+    for name in ("f.npz", "f.pkl"):
+        with pytest.raises(UserError, match=r"1 of 5 images have NaN .* first 3.png: not written"):
+            features.save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nor_taken_from_a_file_that_holds_them(features, tmp_path):
+    features.levels["level_1"][2, 0] = np.nan
+    with (tmp_path / "f.npz").open("wb") as file:
+        feature_set._write_npz(features, file)
+    rows = table.known_rows(tmp_path / "f.npz", features.origin)
+    assert list(rows) == [features.digests[i] for i in (0, 1, 3, 4)]
+
+
+def test_an_image_whose_features_are_no_numbers_is_named():
+    samples = Samples(["a.png", "b.png"], ["good"] * 2, [None] * 2, "train")
+    rows = table.Table(samples, {"level_1": 2}, origin())
+    rows.put(Picture(0, "0", None), {"level_1": np.ones(2)})
+    with pytest.raises(UserError, match="b.png: level_1 has NaN or infinite features"):
+        rows.put(Picture(1, "1", None), {"level_1": np.array([1, np.nan])})
+    assert rows.done().paths == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": np.zeros(4, int)},
+        {"levels": {"level_1": np.zeros((5, 4))}},
+        {"levels": {"level_1": np.zeros((4, 4), np.float32)}},
+        {"levels": {"level_1": np.zeros(5, np.float32)}},
+        {"paths": ["a"]},
+        {"digests": [1] * 5},
+        {"defect_types": ["good"]},
+    ],
+)
+def test_a_file_whose_parts_do_not_go_together_is_refused(features, tmp_path, change):
+    with (tmp_path / "f.npz").open("wb") as file:
+        feature_set._write_npz(replace(features, **change), file)
+    with pytest.raises(UserError, match="f.npz"):
+        FeatureSet.load(tmp_path / "f.npz")

@@ -1,9 +1,11 @@
 """The cache of converted models, and the choice of calibration images."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from damage import damaged
 from pictures import write_category
 
 import adhelpers as ad
@@ -63,7 +65,7 @@ def test_an_interrupted_conversion_leaves_nothing(faked, monkeypatch):
     monkeypatch.setattr(model_cache, "quantize", stop)
     with pytest.raises(KeyboardInterrupt):
         model_cache.converted(lambda: None, ORIGIN, IMAGES)
-    files = list(model_cache.cache_folder().iterdir())
+    files = list(model_cache.cache_folder().glob("*.tflite"))
     assert [path.read_bytes() for path in files] == [b"float"]
 
 
@@ -75,6 +77,91 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(faked, monkeypatch):
     with pytest.raises(UserError, match="No space left on device"):
         model_cache.converted(lambda: None, ORIGIN, IMAGES)
     assert not list(model_cache.cache_folder().iterdir())
+
+
+def in_the_cache(change) -> bytes:
+    """Convert a model, change its file in the cache, and return what is then made of it."""
+    model_cache.converted(lambda: None, ORIGIN, IMAGES)
+    change(model_cache._place(ORIGIN))
+    return model_cache.converted(lambda: None, ORIGIN, IMAGES)
+
+
+def test_200_damaged_models_are_all_converted_again(faked, monkeypatch, capsys):
+    model = bytes(range(256)) * 20
+    monkeypatch.setattr(model_cache, "convert", lambda backbone: faked.append("float32") or model)
+    origin = model_cache.in_float(ORIGIN)
+    assert model_cache.converted(lambda: None, origin) == model
+    for count, bad in enumerate(damaged(model, 200), start=2):
+        model_cache._place(origin).write_bytes(bad)
+        assert model_cache.converted(lambda: None, origin) == model
+        assert len(faked) == count
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert err.endswith(".tflite: damaged; the model is converted again\n")
+    assert model_cache.converted(lambda: pytest.fail("built again"), origin) == model
+
+
+def into_a_folder(path):
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
+
+
+def into_a_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+CHANGES = {
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[:4]),
+    "empty": lambda path: path.write_bytes(b""),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"\0"),
+    "other checksum": lambda path: path.with_suffix(".sha256").write_text("0" * 64),
+    "no text": lambda path: path.with_suffix(".sha256").write_bytes(b"\xff"),
+    "no checksum": lambda path: path.with_suffix(".sha256").unlink(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_is_not_whole_is_converted_again(faked, capsys, change):
+    assert in_the_cache(change) == b"floatint8"
+    assert faked == ["float32", "int8", "int8"]
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert str(model_cache._place(ORIGIN)) in err and "converted again" in err
+    assert model_cache.converted(lambda: pytest.fail("built again"), ORIGIN, IMAGES)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("change", [into_a_folder, into_a_pipe])
+def test_what_is_no_file_stays_and_the_model_is_converted(faked, capsys, change):
+    assert in_the_cache(change) == b"floatint8"
+    place = model_cache._place(ORIGIN)
+    assert place.exists() and not place.is_file()
+    assert capsys.readouterr().err == f"{place}: not a file; the model is converted again\n"
+
+
+def test_a_model_that_may_not_be_read_is_converted_again(faked, capsys, monkeypatch):
+    def closed(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    def change(path):
+        monkeypatch.setattr("pathlib.Path.read_bytes", closed)
+
+    assert in_the_cache(change) == b"floatint8"
+    err = capsys.readouterr().err
+    assert "Permission denied; the model is converted again" in err
+
+
+def test_without_a_home_folder_the_variable_is_named(monkeypatch):
+    for name in ("ADHELPERS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def lost():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.home", lost)
+    with pytest.raises(UserError, match="ADHELPERS_CACHE"):
+        model_cache.cache_folder()
 
 
 def test_calibration_images_are_drawn_by_seed_and_leave_some_over(samples):

@@ -1,9 +1,11 @@
 import threading
 import time
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
-from adhelpers.ground import ordered_map
+from adhelpers.ground import linear_algebra_threads, ordered_map
 
 
 def test_order_is_kept_when_later_items_finish_first():
@@ -42,3 +44,17 @@ def test_an_exception_comes_in_its_turn():
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(RuntimeError, match="three"):
         next(results)
+
+
+@pytest.mark.parametrize(
+    ("width", "is_one"), [(16, True), (1280, True), (2048, True), (2560, False)]
+)
+def test_linear_algebra_takes_one_thread_unless_a_matrix_is_wide(width, is_one):
+    def threads():
+        return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+    np.linalg.inv(np.eye(2))
+    before = threads()
+    with linear_algebra_threads(width):
+        assert threads() == ([1] * len(before) if is_one else before)
+    assert threads() == before

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from networks import small_backbone
 from pictures import draw_image
 from scipy.stats import spearmanr
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import adhelpers as ad
 from adhelpers import backbones
@@ -232,6 +233,31 @@ class TestQuantize:
         model = backbones.convert(network)
         quantized = mixed_precision.quantize(model, pictures, show_progress=False)
         assert types_of_weights(quantized)[-1] == np.float16
+
+    def test_the_model_is_the_same_with_any_number_of_threads(self, pictures, monkeypatch):
+        """With two, the inverse in `round_weights` has other last bits."""
+        model, made, threads, real = backbones.convert(small_backbone(SIDE)), set(), set(), {}
+
+        def watch(name):
+            real[name] = getattr(mixed_precision, name)
+
+            def watched(*arguments):
+                threads.update((name, x["num_threads"]) for x in threadpool_info() if is_blas(x))
+                return real[name](*arguments)
+
+            monkeypatch.setattr(mixed_precision, name, watched)
+
+        def is_blas(library):
+            return library["user_api"] == "blas"
+
+        for name in ("round_weights", "fit_gaussian", "damage_of"):
+            watch(name)
+        for count in (1, 2):
+            with threadpool_limits(count, "blas"):
+                made.add(mixed_precision.quantize(model, pictures[:7], show_progress=False))
+                assert {x["num_threads"] for x in threadpool_info() if is_blas(x)} == {count}
+        assert threads == {(name, 1) for name in real}
+        assert len(made) == 1
 
     def test_too_few_images_are_refused_in_one_line(self, pictures):
         with pytest.raises(UserError, match="at least 7 calibration images, not 6"):

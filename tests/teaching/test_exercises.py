@@ -96,14 +96,17 @@ def _notebook_05() -> dict[str, Case]:
 
 
 def _notebook_06() -> dict[str, Case]:
-    levels = {"level_1": np.ones((5, 112, 112)), "level_2": np.ones((5, 7, 7))}
     total, mask = np.array([[6.0, -2.0], [3.0, 1.0]]), np.array([[True, True], [False, False]])
     scores, masks = np.array([3.0, 5.0]), np.zeros((2, 4, 4), bool)
     lazy = np.repeat([3.0, 5.0], 16).reshape(2, 4, 4)
+    # Two standard deviations along each of four axes: 16 / 4, and the root of that.
+    deviation, covariance = np.array([2.0, 4.0, 6.0, 1.0]), np.diag([1.0, 4.0, 9.0, 0.25])
+    few = np.zeros((12, 7, 7, 40))
     return {
-        "q1": Case(32, [2, 7, 49, 1024, levels], (224, levels)),
-        "q2": Case(0.5, [50, 2.0, 4.0, 1.0, total], (total, mask)),
-        "q3": Case(lazy, [scores, lazy.T, lazy[::-1], 4.0], (masks, scores)),
+        "q1": Case(0.5, [50, 2.0, 4.0, 1.0, total], (total, mask)),
+        "q2": Case(lazy, [scores, lazy.T, lazy[::-1], 4.0], (masks, scores)),
+        "q3": Case(2.0, [4.0, 16.0, 1.0, deviation, "2"], (deviation, covariance)),
+        "q4": Case(11, [12, 40, 39, 1, few], (few,)),
     }
 
 
@@ -140,6 +143,9 @@ def test_wrong_ways_that_have_a_name(capsys):
     assert "not percent" in said(capsys, area, 75, (labels, scores))
     plane = (np.array([2.0, 0.0]), np.zeros(2), np.eye(2))
     assert "take its root" in said(capsys, exercises.notebook_03.q1, 4.0, plane)
+    space = (np.array([6.0, 0.0, 0.0, 0.0]), np.eye(4))
+    assert "take its root" in said(capsys, exercises.notebook_06.q3, 9.0, space)
+    assert "divide the squared" in said(capsys, exercises.notebook_06.q3, 6.0, space)
 
 
 def questions(module: str) -> dict[str, Question]:

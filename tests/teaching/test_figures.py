@@ -39,3 +39,16 @@ def test_one_scale_for_all_and_one_of_its_own():
     assert limits == [(-2, 2), (-8, 8), (-8, 8), (-8, 8)]
     with pytest.raises(ValueError, match="shorter|longer"):
         teaching.scales(pictures, heats, ["a"], "title")
+
+
+def test_what_pooling_leaves_is_drawn_as_multiples_of_normal_images():
+    rows = {"here": (np.array([1.0, 2.0, 3.0]), 8.0), "mean": (np.array([10.0, 30.0]), 22.0)}
+    image, heat = np.zeros((8, 8, 3), np.uint8), np.arange(12.0).reshape(3, 4)
+    figure = teaching.dilution(image, heat, (2, 1), rows, "title")
+    figure.canvas.draw()
+    _, middle, right = figure.axes
+    assert middle.patches[0].get_xy() == (0.5, 1.5)  # round the position in row 2, column 1
+    drawn = [line.get_xdata().tolist() for line in right.lines[:4]]
+    assert drawn == [[0.5, 1, 1.5], [4], [0.5, 1.5], [1.1]]
+    assert [words.get_text() for words in right.texts] == ["4.0", "1.1"]
+    assert [label.get_text() for label in right.get_yticklabels()] == ["here", "mean"]
