@@ -27,6 +27,7 @@ import stat
 import struct
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -48,6 +49,7 @@ _CROP_RESIZE, _CROP_SIZE, _MOST_PIXELS = 256, 224, 2**28
 _OPACITY, _COLOUR = 0.8, (230, 20, 20)
 _SUFFIXES = {".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _OF_THE_SYSTEM = {"lost+found", "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir"}
+_OF_RESULTS = re.compile(r"(distances|pixel_scores)_.*\.csv|where_.*")
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # of a segment, or the end
@@ -76,6 +78,8 @@ class Detector:
     record : dict
         What the model tells about itself; empty if it tells nothing.
     threshold : float or None
+    bits : int
+        How many bits of 16-bit images are in use.
     size : int
         The side of the network's images, in pixels.
     score_type : numpy type
@@ -111,6 +115,7 @@ class Detector:
                 self.run(np.zeros((self.size, self.size, 3), np.uint8))  # the first run is slow
         except Exception as error:  # the runtimes raise all kinds
             raise EdgeError(f"{name}: not a detector that runs here ({_line(error)})") from error
+        self.bits = self.record.get("bits", 16)
         self.threshold = self.record.get("threshold") if threshold is None else float(threshold)
 
     def score(self, image: np.ndarray) -> tuple[float, dict[str, float]]:
@@ -241,6 +246,7 @@ _RECORD = {
     "input_size": (lambda x: _are_sizes([x], 1), "a whole number above 0"),
     "image_shape": (lambda x: _are_sizes(x, 2), "a height and a width"),
     "protocol": (lambda x: x in ("square", "crop"), "square or crop"),
+    "bits": (lambda x: type(x) is int and 8 <= x <= 16, "a whole number from 8 to 16"),
     "parameters": (lambda x: isinstance(x, dict), "an object"),
 }
 
@@ -281,15 +287,27 @@ def _record_text(model: bytes) -> bytes | None:
     return None
 
 
-def decode(data: bytes, name: str = "image") -> np.ndarray:
-    """Decode a file's bytes to RGB, uint8, shape (H, W, 3), like `adhelpers.images.decode`."""
-    image = None
+def decode(data: bytes, name: str = "image", bits: int = 16) -> np.ndarray:
+    """Decode a file's bytes to RGB, uint8, shape (H, W, 3), like `adhelpers.images.decode`.
+
+    `bits` is how many bits of 16-bit images are in use.
+    """
+    image, how = None, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
     if data and _has_its_end(data):
         with suppress(cv2.error):  # a header that promises too many pixels
-            colours = _with_plain_alpha(data)
-            image = cv2.imdecode(np.frombuffer(colours, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise EdgeError(f"{name}: not a readable image, or cut off ({len(data)} bytes)")
+            image = cv2.imdecode(np.frombuffer(_with_plain_alpha(data), np.uint8), how)
+    if image is None or image.dtype not in (np.uint8, np.uint16):
+        raise EdgeError(
+            f"{name}: not a readable image, cut off, or larger than OpenCV reads "
+            f"({len(data)} bytes)"
+        )
+    if image.dtype == np.uint16:
+        if image.max() >> bits:
+            raise EdgeError(
+                f"{name}: reaches {image.max()}, beyond the {bits} bits (0-{2**bits - 1}) of the "
+                "training images; fit with all bits of the camera, or check the camera"
+            )
+        image = (image >> (bits - 8)).astype(np.uint8)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
@@ -381,7 +399,9 @@ def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(image, (width, height), interpolation=method)
 
 
-def images(sources: list[str], count: int | None = None) -> Iterator[tuple[str, object]]:
+def images(
+    sources: list[str], count: int | None = None, bits: int = 16
+) -> Iterator[tuple[str, object]]:
     """Yield the name of each image, and the image (RGB) or an EdgeError: why it cannot be read.
 
     Parameters
@@ -390,6 +410,8 @@ def images(sources: list[str], count: int | None = None) -> Iterator[tuple[str, 
         Files, folders, ``-`` for a list of files on stdin, or the numbers of cameras.
     count : int, optional
         How many pictures to take from a camera; endless when not given.
+    bits : int
+        See `decode`.
     """
     for source in sources:
         if source.isdecimal() and not os.path.exists(source):
@@ -399,30 +421,53 @@ def images(sources: list[str], count: int | None = None) -> Iterator[tuple[str, 
         if source == "-":
             files = (Path(line.rstrip("\r\n")) for line in sys.stdin if line.strip())
         elif os.path.isdir(source):
-            files, closed = _images_below(source)
+            files, others, closed = _images_below(source)
+            if others:
+                words = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
+                _warn(f"{source}: left out, as no images by their names: {words}")
             for error in closed:
                 name = str(error.filename)
                 yield name, EdgeError(f"{name}: {error.strerror}; cannot be listed")
         for file in files:
             try:
-                image = decode(_read(file), str(file))
+                image = decode(_read(file), str(file), bits)
             except EdgeError as error:
                 image = error
             yield str(file), image
 
 
-def _images_below(folder: str) -> tuple[list[Path], list[OSError]]:
-    """Return the image files in a folder and below it, and why folders could not be listed.
+def _images_below(folder: str) -> tuple[list[Path], Counter, list[OSError]]:
+    """Return the images in a folder and below it, what else is there, and what cannot be listed.
 
-    What is hidden or of the system is left out, and links to folders are not followed, as in the
-    package.
+    What is hidden, of the system, or the results of commands is left out, and links to folders are
+    not followed, as in the package.
     """
-    found, closed = [], []
+    found, others, closed = [], Counter(), []
     for place, folders, names in os.walk(folder, onerror=closed.append):
-        folders[:] = [x for x in folders if not x.startswith(".") and x not in _OF_THE_SYSTEM]
-        paths = [Path(place, name) for name in names if not name.startswith(".")]
-        found += [path for path in paths if path.suffix.lower() in _SUFFIXES]
-    return sorted(found, key=lambda path: path.parts), closed
+        below = [Path(place, name) for name in folders if _is_taken(name)]
+        links = [path for path in below if path.is_symlink()]
+        folders[:] = [x.name for x in below if x not in links and not _is_results(x)]
+        others["link to a folder"] += len(links)
+        for path in (Path(place, name) for name in names if _is_taken(name)):
+            if path.suffix.lower() in _SUFFIXES:
+                found.append(path)
+            else:
+                others[path.suffix or path.name] += 1
+    return sorted(found, key=lambda path: path.parts), +others, closed
+
+
+def _is_taken(name: str) -> bool:
+    return not name.startswith(".") and name not in _OF_THE_SYSTEM
+
+
+def _is_results(folder: Path) -> bool:
+    """Tell whether a folder holds what the package's commands write."""
+    with suppress(OSError):  # the walk tells
+        if any(map(_OF_RESULTS.fullmatch, os.listdir(folder))):
+            return not (folder / "train").is_dir()
+        below = (folder / "feats").glob("*.npz"), (folder / "tables").glob("table_*")
+        return any(next(found, None) for found in below)
+    return False
 
 
 def _camera(source: str, count: int | None) -> Iterator[tuple[str, np.ndarray]]:
@@ -507,6 +552,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _score_all(options: argparse.Namespace) -> int:
+    if "" in (options.detector, options.overlay, *options.images):
+        raise EdgeError("an empty name; name a file or folder, or leave the option out")
     if options.frames is not None and options.frames < 1:
         raise EdgeError(f"{options.frames} frames: choose a whole number from 1 on")
     detector = Detector(options.detector, options.threads, options.threshold)
@@ -519,7 +566,7 @@ def _score_all(options: argparse.Namespace) -> int:
         where = "" if detector.heat_map is None else ",x,y"
         print(f"path,score,threshold,decision{where}", flush=True)
     trained_on, code, image = detector.record.get("image_shape"), 0, None
-    for name, image in images(options.images, options.frames):
+    for name, image in images(options.images, options.frames, detector.bits):
         try:
             if isinstance(image, EdgeError):
                 raise image

@@ -78,7 +78,9 @@ def spotted(height: int, width: int, y: int, x: int) -> np.ndarray:
 
 @pytest.fixture
 def pictures(tmp_path) -> Path:
-    return write_mixed_folder(tmp_path / "pictures")
+    folder = write_mixed_folder(tmp_path / "pictures")
+    (folder / "notes.txt").unlink()
+    return folder
 
 
 def run(capsys, *arguments) -> tuple[int, list[str], str]:
@@ -304,6 +306,8 @@ def test_a_damaged_float_is_never_normal(model, pictures, tmp_path, capsys):
         (["--frames", "-1"], "from 1 on"),
         (["1" + "0" * 30], "there is no such number"),
         (["9" * 5000], "there is no such number"),
+        ([""], "an empty name"),
+        (["--overlay", ""], "an empty name"),
     ],
     ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else None,
 )
@@ -324,18 +328,29 @@ def test_a_threshold_in_a_program_is_a_finite_number(model, wrong):
 # -- which files are read
 
 
-def test_images_are_found_as_in_the_package(model, pictures):
+def test_images_are_found_as_in_the_package(model, pictures, capsys):
     for name in ("._a.png", ".Trashes/c.png", ".ipynb_checkpoints/a.png", "more/.hidden/d.png"):
         write_image(pictures / name, draw_image(0))
     for name in ("lost+found/e.png", "__MACOSX/f.png", "z/g.tiff", "Z/h.bmp", "a/b/c/i.webp"):
         write_image(pictures / name, draw_image(0))
     (pictures / "k.jfif").write_bytes(cv2.imencode(".jpg", draw_image(0))[1].tobytes())
     (pictures / "link").symlink_to(pictures, target_is_directory=True)
+    for name in ("a.heic", "b.HEIC", "c/d.gif", "notes"):
+        (pictures / name).parent.mkdir(exist_ok=True)
+        (pictures / name).touch()
+    for name in ("result/feats/train_x.npz", "more/out/distances_x.csv"):
+        (pictures / name).parent.mkdir(parents=True)
+        write_image((pictures / name).with_suffix(".png"), draw_image(0))
+        (pictures / name).touch()
     found = [name for name, _ in edge.images([str(pictures)])]
-    assert found == list(map(str, datasets.list_images([pictures])[0].paths))
+    samples, left_out = datasets.list_images([pictures])
+    assert found == list(map(str, samples.paths))
     assert len(found) == 6
+    assert left_out in capsys.readouterr().err
+    assert left_out.endswith(": 1 .HEIC, 1 .gif, 1 .heic, 1 link to a folder, 1 notes")
     assert set(listing.IMAGE_SUFFIXES) == edge._SUFFIXES
     assert set(listing._OF_THE_SYSTEM) == edge._OF_THE_SYSTEM
+    assert listing._OF_RESULTS == edge._OF_RESULTS
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

@@ -8,6 +8,7 @@ from ..evaluation import choose
 from ..features import FeatureSet, extract_copies, joined
 from ..ground import UserError
 from ..images import USUAL, Augmentation
+from . import values
 
 AUTO = "auto"
 
@@ -20,6 +21,7 @@ def add_augment_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--augment",
         nargs="+",
+        type=values.filled,
         default=[],
         metavar="WORD",
         help="fit on changed copies of the training images as well; any of these, with these "
@@ -28,7 +30,7 @@ def add_augment_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--copies",
-        type=int,
+        type=values.whole_number(1, 100),
         default=3,
         metavar="N",
         help="of each training image, with --augment",

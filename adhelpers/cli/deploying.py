@@ -63,9 +63,10 @@ def deploy(
         precision=options.precision,
         calibration=samples,
         n_calibration=options.n_calibration,
-    )
+    ).for_images(samples)
     detector = fitted or detecting.fit(extract, samples, name, options)
-    facts = {"category": name, "image_shape": read(samples.paths[0]).shape[:2]}
+    first = read(samples.paths[0], extract.origin.bits)
+    facts = {"category": name, "image_shape": first.shape[:2]}
     model = build(extract.model, detector, facts)
     images = _images_to_check(samples.paths, extract)
     error = check(model, images, detector.anomaly_score(_scored_input(extract, images, detector)))
@@ -98,7 +99,7 @@ def _scored_input(
 
 def _images_to_check(paths: list[Path], extract) -> np.ndarray:
     """Return some training images and their negatives, which are surely anomalous."""
-    size, protocol = extract.origin.input_size, extract.origin.protocol
-    pictures = stream(paths[:_CHECKED_IMAGES], size, protocol)
+    origin = extract.origin
+    pictures = stream(paths[:_CHECKED_IMAGES], origin.input_size, origin.protocol, bits=origin.bits)
     images = np.unique([x.pixels for x in pictures if x.error is None], axis=0)
     return np.concatenate([images, 255 - images])

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..datasets import Dataset, Samples
 from ..detector import (
@@ -20,7 +19,7 @@ from ..features import MAP_LEVELS, FeatureMaps, FeatureSet, copies_in_words
 from ..gaussian import METHODS, REDUCTIONS
 from ..ground import UserError, check_choice
 from ..images import Augmentation
-from . import augmenting
+from . import augmenting, values
 from .options import in_words
 
 AnyDetector = MahalanobisDetector | LocalDetector | JointDetector
@@ -55,6 +54,7 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
     add(
         "levels",
         nargs="+",
+        type=values.filled,
         metavar="LEVEL",
         default=_ALL,
         help="of pooled: the network's levels to use, as level_4, or 4 for short",
@@ -62,7 +62,7 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
     add("covariance", choices=METHODS, help=f"of pooled: its estimate; {in_words(METHODS)}")
     add(
         "ridge",
-        type=float,
+        type=values.number("a number from 0 to 1000000", lambda x: 0 <= x <= 1e6),
         metavar="SHARE",
         help="of pooled: added to every variance, of their mean",
     )
@@ -74,25 +74,28 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "variance_share",
-        type=float,
+        type=values.share,
         metavar="SHARE",
         help="of pooled: what pca keeps and npca leaves out",
     )
     add(
         "map_levels",
         nargs="+",
+        type=values.filled,
         metavar="LEVEL",
         default=list(MAP_LEVELS),
         help="of local and both: the levels with a Gaussian at each position",
     )
     add(
         "tied_weight",
+        type=values.number("a number from 1e-06 to 1", lambda x: 1e-6 <= x <= 1, _AUTO),
         metavar="SHARE",
         help="of local and both: how much of each covariance is that of all positions, above 0 and "
         f"up to 1; {_AUTO}: that for which held-out images are likeliest",
     )
     add(
         "rank",
+        type=values.whole_number(0, 10_000, _ALL),
         metavar="N",
         help=f"of local and both: the axes that each position has of its own, or {_ALL}",
     )
@@ -104,7 +107,7 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
     add("threshold", choices=THRESHOLDS, help=in_words(THRESHOLDS))
     add(
         "quantile",
-        type=float,
+        type=values.share,
         metavar="SHARE",
         help="of normal images that the threshold should call normal",
     )
@@ -144,8 +147,6 @@ def _made(options: argparse.Namespace, kind: str) -> AnyDetector:
         given["reduction"] = None if given["reduction"] == _NONE else given["reduction"]
     else:
         given["levels"] = list(map(_level, given.pop("map_levels")))
-        given["rank"] = _number("rank", given["rank"], int, _ALL)
-        given["tied_weight"] = _number("tied_weight", given["tied_weight"], float, _AUTO)
     detector = DETECTORS[kind].make(**given)
     detector.check_parameters()
     return detector
@@ -219,7 +220,7 @@ def add_fitted_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that takes a detector which was fitted before."""
     parser.add_argument(
         "--fitted",
-        type=Path,
+        type=values.path,
         default=argparse.SUPPRESS,
         metavar="FILE",
         help="a detector that adhelpers run wrote (models/detector_*.npz), of one --category, "
@@ -241,16 +242,6 @@ def check_levels(detector: AnyDetector, extract) -> None:
     """Raise a UserError, before any image is read, if the network lacks a level."""
     for level in detector.levels or ():
         check_choice(f"level of {extract.origin.backbone}", level, extract.levels)
-
-
-def _number(name: str, given: str | float | None, kind: type, word: str) -> float | int | None:
-    """Return an option's number, or None for the word that stands for it."""
-    if given is None or given == word:
-        return None
-    try:
-        return kind(given)
-    except ValueError:
-        raise UserError(f"--{name} must be a number, or {word}, not {given!r}") from None
 
 
 def _level(word: str) -> str:

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ..ground import UserError, keras_settings, load_keras, one_line
+from . import values
 
 _PACKAGE = "adhelpers"
 _INSTALL = "install the project again: make, or pip install -e '.[notebooks]'"
@@ -22,10 +23,23 @@ _NEEDED_GB = 3.0  # what a notebook may take
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser; the defaults are those of the notebooks."""
     add = parser.add_argument
-    add("--model_name", default="efficientnet-b0", metavar="NAME", help="the network to try")
-    add("--weights", default="builtin", metavar="W", help="imagenet, builtin, none, or a file")
+    add(
+        "--model_name",
+        type=values.filled,
+        default="efficientnet-b0",
+        metavar="NAME",
+        help="the network to try",
+    )
+    add(
+        "--weights",
+        type=values.filled,
+        default="builtin",
+        metavar="W",
+        help="imagenet, builtin, none, or a file",
+    )
     add(
         "--data_path",
+        type=values.filled,
         default="synthetic",
         metavar="DIR",
         help="a folder laid out like MVTec AD, or 'synthetic': the embedded data set",

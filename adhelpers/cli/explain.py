@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import images
 from ..datasets import Dataset, read_mask
-from ..detector import kind_of
+from ..detector import TOO_FEW, kind_of
 from ..evaluation import (
     Explainer,
     LocalExplainer,
@@ -25,15 +25,18 @@ from ..evaluation import (
     evaluate_pixels,
     make_explainer,
     pixel_table,
+    read_pixel_summary,
     read_truth,
     summed,
     with_masks,
     write_pixel_rows,
     write_pixel_summary,
 )
+from ..features import Origin
 from ..ground import UserError, check_writable
-from . import augmenting, detecting
+from . import augmenting, detecting, values
 from . import options as shared
+from .names import file_name, unlike
 
 AnyExplainer = Explainer | LocalExplainer
 
@@ -50,13 +53,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--image",
         nargs="+",
-        type=Path,
+        type=values.path,
         metavar="FILE",
         help="explain these images instead of the test split, by a detector of one --category",
     )
     add(
         "--examples",
-        type=int,
+        type=values.whole_number(1, 50),
         default=5,
         metavar="N",
         help="how many of the best and of the worst images to draw",
@@ -70,8 +73,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """Explain images, as the options say."""
-    if options.examples < 1:
-        raise UserError(f"--examples must be at least 1, not {options.examples}")
     augmenting.check(options)
     unfitted = detecting.make_detector(options)
     if options.detector == "pooled":
@@ -81,21 +82,23 @@ def execute(options: argparse.Namespace) -> None:
     fitted = detecting.read_fitted(options, datasets)
     if options.image:
         return _explain_files(datasets, unfitted, fitted, options)
+    read_pixel_summary(options.save_path)
     for dataset in datasets:  # before any work
         if not len(dataset.test):
             raise UserError(
                 f"category {dataset.category} has no test images; name images of yours with --image"
             )
         with_masks(dataset.test, options.skip_missing_masks)
-    extract = _extractor(options, fitted)
-    detecting.check_levels(fitted or unfitted, extract)
+    network = _extractor(options, fitted)
+    detecting.check_levels(fitted or unfitted, network)
     results = []
     for dataset in datasets:
-        truth = _truth(dataset, extract.origin.input_size, options)
+        extract = network.for_images(dataset.train)
+        truth = _truth(dataset, extract.origin, options)
         explainer = _explainer(dataset, extract, fitted, options)
         results.append(_explain_category(dataset.category, truth, explainer, options))
         write_pixel_summary(results, options.save_path)
-    print(pixel_table(results, extract.origin))
+    print(pixel_table(results, network.origin))
     print(f"written to {options.save_path}")
 
 
@@ -110,18 +113,17 @@ def _explain_files(
         names = ", ".join(dataset.category for dataset in datasets)
         raise UserError(f"--image needs one --category, whose detector explains it, of: {names}")
     (dataset,) = datasets
-    pictures = {path: images.read(path) for path in options.image}
     masks = dict(zip(dataset.test.paths, dataset.test.mask_paths, strict=True))
     known = {path.resolve(): mask for path, mask in masks.items() if mask}
-    extract = _extractor(options, fitted)
+    extract = _extractor(options, fitted).for_images(dataset.train)
+    pictures = {path: images.read(path, extract.origin.bits) for path in options.image}
     detecting.check_levels(fitted or unfitted, extract)
     explainer = _explainer(dataset, extract, fitted, options)
-    folder = options.save_path / f"where_{dataset.category}_{options.model_name}"
-    for path, image in pictures.items():
+    folder = options.save_path / file_name("where", dataset.category, options.model_name)
+    names = unlike(path.stem for path in pictures)
+    for (path, image), name in zip(pictures.items(), names, strict=True):
         mask_path = known.get(path.resolve())
         mask = read_mask(mask_path, image.shape[:2]) if mask_path else None
-        is_only = sum(other.stem == path.stem for other in pictures) == 1
-        name = path.stem if is_only else f"{path.resolve().parent.name}_{path.stem}"
         _draw(explainer, path, image, mask, dataset.category, folder / f"{name}.png")
 
 
@@ -138,6 +140,8 @@ def _explainer(
             place = options.save_path
             features = shared.extract_cached(extract, dataset, "train", place, save_pkl=False)
         fitted = detecting.fit(extract, dataset.train, dataset.category, options, features)
+    elif not fitted.has_threshold:
+        print(f"{dataset.category}: {TOO_FEW}", flush=True)
     return make_explainer(extract, fitted)
 
 
@@ -148,7 +152,8 @@ def _extractor(options: argparse.Namespace, fitted: detecting.AnyDetector | None
         engine = "keras"
     else:
         engine = "auto" if fitted is None or fitted.origin_ is None else fitted.origin_.engine
-    return shared.make_extractor(options, engine=engine)
+    more = {} if fitted is None or fitted.origin_ is None else {"bits": fitted.origin_.bits}
+    return shared.make_extractor(options, engine=engine, **more)
 
 
 def _draw(explainer: AnyExplainer, path: Path, image, mask, category: str, place: Path) -> None:
@@ -161,14 +166,15 @@ def _draw(explainer: AnyExplainer, path: Path, image, mask, category: str, place
     print(f"{path}: score {heat.score:.1f}, drawn to {place}")
 
 
-def _truth(dataset: Dataset, size: int, options: argparse.Namespace) -> Truth:
+def _truth(dataset: Dataset, origin: Origin, options: argparse.Namespace) -> Truth:
     """Read the test images and masks of a category."""
     return read_truth(
         dataset.test,
-        size,
-        options.protocol,
+        origin.input_size,
+        origin.protocol,
         options.skip_missing_masks,
         options.skip_bad_images,
+        origin.bits,
     )
 
 
@@ -178,13 +184,13 @@ def _explain_category(
     """Explain the test images of a category, and write its files."""
     levels, scores = explainer.explained(truth.images)
     detector = explainer.detector
-    detected = scores > detector.threshold_
+    detected = scores > detector.threshold_ if detector.has_threshold else None
     result = evaluate_pixels(category, truth, levels, explainer.origin, detector.words, detected)
     maps = summed(levels, result.map_size)
     areas = areas_of_images(truth.masks, maps)
-    name = f"{category}_{options.model_name}"
-    write_pixel_rows(truth, scores, areas, options.save_path / f"pixel_scores_{name}.csv")
-    place = options.save_path / f"where_{name}.png"
+    name = file_name("pixel_scores", category, options.model_name)
+    write_pixel_rows(truth, scores, areas, options.save_path / f"{name}.csv")
+    place = options.save_path / f"{file_name('where', category, options.model_name)}.png"
     title = f"{category}: {explainer.shows}"
     _draw_gallery(truth, maps, scores, areas, title, _subtitle(explainer), options.examples, place)
     return result

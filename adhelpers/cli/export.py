@@ -5,11 +5,11 @@ the Gaussians as one model, which adhelpers score and edge.py run without Tensor
 """
 
 import argparse
-from pathlib import Path
 
 from ..ground import UserError
-from . import deploying, detecting
+from . import deploying, detecting, values
 from . import options as shared
+from .names import file_name
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=values.path,
         default=argparse.SUPPRESS,
         metavar="FILE",
         help="the file to write, for one category (default: "
@@ -37,11 +37,11 @@ def execute(options: argparse.Namespace) -> None:
             f"--output names one file, but there are {len(datasets)} categories; choose one with "
             "--category, or leave --output out"
         )
-    end = f"{options.model_name}_{options.precision}.tflite"
-    paths = [
-        output or options.save_path / "models" / f"detector_{dataset.category}_{end}"
+    names = [
+        file_name("detector", dataset.category, options.model_name, options.precision)
         for dataset in datasets
     ]
+    paths = [output or options.save_path / "models" / f"{name}.tflite" for name in names]
     for path in paths:
         deploying.check_options(options, path)
     fitted = detecting.read_fitted(options, datasets)

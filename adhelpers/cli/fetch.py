@@ -8,6 +8,7 @@ import argparse
 
 from ..datasets import fetch, synthetic
 from ..ground import UserError
+from . import values
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -16,30 +17,47 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("dataset", choices=["mvtec", "synthetic"], help="which data set")
     add(
         "--data_path",
+        type=values.filled,
         metavar="DIR",
         default=argparse.SUPPRESS,
         help="where to put it (default: data/mvtec_ad or data/synthetic)",
     )
-    add("--category", nargs="+", default="all", metavar="NAME", help="one, several, or all")
+    add(
+        "--category",
+        nargs="+",
+        type=values.filled,
+        default="all",
+        metavar="NAME",
+        help="one, several, or all",
+    )
     add(
         "--url",
+        type=values.filled,
         default=argparse.SUPPRESS,
         metavar="URL",
         help="mvtec: another address of the archive, when the built-in one has moved",
     )
     add(
         "--archive",
+        type=values.filled,
         default=argparse.SUPPRESS,
         metavar="FILE",
         help="mvtec: an archive that you fetched by hand",
     )
     add(
         "--sha256",
+        type=values.filled,
         default=argparse.SUPPRESS,
         metavar="SUM",
         help="mvtec: the archive's sum, if it is not the official one",
     )
-    add("--seed", type=int, default=0, metavar="N", help="synthetic: of the images drawn")
+    add(
+        "--seed",
+        type=values.seed,
+        default=0,
+        metavar="N",
+        help="synthetic: of the images drawn",
+    )
 
 
 def execute(options: argparse.Namespace) -> None:

@@ -12,24 +12,31 @@ from pathlib import Path
 from ..datasets import list_images
 from ..gaussian import MIN_IMAGES
 from ..ground import UserError
-from . import deploying
+from . import deploying, values
 from . import options as shared
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     add = parser.add_argument
-    add("images", nargs="+", metavar="IMAGES", help="folders, patterns or files of normal images")
+    add(
+        "images",
+        nargs="+",
+        type=values.filled,
+        metavar="IMAGES",
+        help="folders, patterns or files of normal images",
+    )
     add(
         "-o",
         "--output",
-        type=Path,
+        type=values.path,
         default=Path("detector.tflite"),
         metavar="FILE",
         help="the file to write",
     )
     add(
         "--name",
+        type=values.filled,
         default=argparse.SUPPRESS,
         metavar="WORD",
         help="of what the images show, for the record (default: the name of the file to write)",

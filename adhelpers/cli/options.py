@@ -1,7 +1,7 @@
 """The options that several commands share, and the data sets and extractors that they name."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from .. import backbones, images
@@ -9,6 +9,8 @@ from ..datasets import Dataset, categories, check_apart, load_mvtec, load_synthe
 from ..gaussian import MIN_IMAGES
 from ..ground import UserError, check_choice
 from ..quantization import PRECISIONS
+from . import values
+from .names import file_name
 
 SYNTHETIC = "synthetic"
 
@@ -18,6 +20,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--data_path",
+        type=values.filled,
         default="data/mvtec_ad",
         metavar="DIR",
         help=f"a folder laid out like MVTec AD, or '{SYNTHETIC}': the embedded data set, drawn "
@@ -26,13 +29,14 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--category",
         nargs="+",
+        type=values.filled,
         default="all",
         metavar="NAME",
         help="one category, several, or all",
     )
     add(
         "--save_path",
-        type=Path,
+        type=values.path,
         default=Path("result"),
         metavar="DIR",
         help="the folder for all that is written",
@@ -43,18 +47,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
 def add_seed_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that all that is random depends on."""
     words = "of untrained weights, of the embedded data set, and of what is drawn at random"
-    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help=words)
-
-
-def whole_number(least: int) -> Callable[[str], int]:
-    """Return a type of options: whole numbers from `least` on."""
-
-    def parsed(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
-        return int(text)
-
-    return parsed
+    parser.add_argument("--seed", type=values.seed, default=0, metavar="N", help=words)
 
 
 def add_network_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
@@ -70,6 +63,7 @@ def add_network_options(parser: argparse.ArgumentParser, several: bool = False) 
     )
     add(
         "--weights",
+        type=values.filled,
         default="imagenet",
         metavar="W",
         help="imagenet, builtin (efficientnet-b0 alone), none (untrained), or a weights file",
@@ -82,15 +76,23 @@ def add_network_options(parser: argparse.ArgumentParser, several: bool = False) 
     )
     add(
         "--input_size",
-        type=whole_number(32),
+        type=values.whole_number(32, 4096),
         default=argparse.SUPPRESS,
         metavar="N",
         help="the side of the network's images in pixels, a multiple of 32 (default: that which it "
         "was trained with); a larger one finds smaller defects, and takes longer by its square",
     )
     add(
-        "--batch_size",
+        "--bits",
         type=int,
+        choices=images.DEPTHS,
+        default=argparse.SUPPRESS,
+        help="how many bits of 16-bit images are in use (default: as many as the largest value of "
+        "a category's training images needs)",
+    )
+    add(
+        "--batch_size",
+        type=values.whole_number(1, 1024),
         default=16,
         metavar="N",
         help="images per call of the Keras network",
@@ -123,7 +125,7 @@ def add_calibration_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that says how many images calibrate a model."""
     parser.add_argument(
         "--n_calibration",
-        type=whole_number(1),
+        type=values.whole_number(1, 10_000),
         default=100,
         metavar="N",
         help="how many training images to calibrate int8 and int8-mixed with, at most",
@@ -183,8 +185,7 @@ def make_extractor(options: argparse.Namespace, model_name: str | None = None, *
         options.batch_size,
         options.seed,
         options.skip_bad_images,
-        input_size=vars(options).get("input_size"),
-        **more,
+        **{name: vars(options).get(name) for name in ("input_size", "bits")} | more,
     )
 
 
@@ -210,7 +211,8 @@ def _features_file(origin, dataset: Dataset, split: str, folder: Path) -> Path:
     It is called after the split, the category, and all that the features come from, so that runs
     with other choices leave it alone.
     """
-    return folder / "feats" / f"{split}_{dataset.category}_{origin.slug}.npz"
+    name = file_name(split, dataset.category, origin.slug)
+    return folder / "feats" / f"{name}.npz"
 
 
 def _chosen(asked: list[str], present: list[str]) -> list[str]:

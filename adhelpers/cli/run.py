@@ -19,6 +19,7 @@ from ..evaluation import (
     damage,
     evaluate,
     precision_table,
+    read_summary,
     summary_table,
     write_damage,
     write_distances,
@@ -30,6 +31,7 @@ from ..images import Augmentation, stream
 from ..quantization import clipped_shares
 from . import augmenting, detecting
 from . import options as shared
+from .names import file_name
 from .run_figures import Scored, draw_all, draw_category, subtitle
 
 _CLIPPING_IMAGES = 20  # enough for a share; the whole network's maps are kept for each
@@ -69,15 +71,17 @@ def execute(options: argparse.Namespace) -> None:
     augmenting.check(options)
     detectors = _unfitted(options)
     check_writable(options.save_path)
+    read_summary(options.save_path)
     datasets = shared.load_datasets(options)
     engine = "keras" if options.quantize and options.engine == "auto" else options.engine
-    extract = shared.make_extractor(options, engine=engine)
+    network = shared.make_extractor(options, engine=engine)
     for detector in detectors.values():
-        detecting.check_levels(detector, extract)
+        detecting.check_levels(detector, network)
     scored = []
     for dataset in datasets:
         counts = f"{len(dataset.train)} training and {len(dataset.test)} test images"
         print(f"{dataset.category}: {counts}", flush=True)
+        extract = network.for_images(dataset.train)
         augmentation = augmenting.augmentation_for(
             dataset.train, dataset.category, extract, detectors.get("pooled"), options
         )
@@ -134,8 +138,10 @@ def _run_category(
             ms_per_image=milliseconds,
         )
         scored = Scored(result, features, tested, distances[kind], detector)
-        detector.save(options.save_path / "models" / f"detector_{scored.name}.npz")
-        place = options.save_path / f"distances_{scored.name}.csv"
+        name = file_name("detector", scored.name)
+        detector.save(options.save_path / "models" / f"{name}.npz")
+        name = file_name("distances", scored.name)
+        place = options.save_path / f"{name}.csv"
         write_distances(tested, distances[kind], scored.scores, place)
         group.append(scored)
     return group
@@ -194,20 +200,21 @@ def _run_precisions(
             precision=precision,
             calibration=dataset.train,
             n_calibration=options.n_calibration,
+            bits=full.origin.bits,
         )
         networks.append(_run_category(dataset, extract, options, augmentation))
         first = networks[-1][0]
         rows += _damage(full, full_group[0], extract, first)
         model = take_bytes(extract.model) if options.input_type == "uint8" else extract.model
-        name = f"{dataset.category}_{options.model_name}_tflite_{precision}"
-        write_bytes(options.save_path / "models" / f"backbone_{name}.tflite", model)
-    name = f"{dataset.category}_{options.model_name}"
-    write_damage(rows, options.save_path / f"quantization_{name}.csv")
+        name = file_name("backbone", dataset.category, options.model_name, "tflite", precision)
+        write_bytes(options.save_path / "models" / f"{name}.tflite", model)
+    name = file_name("quantization", dataset.category, options.model_name)
+    write_damage(rows, options.save_path / f"{name}.csv")
     from ..evaluation import plots
 
     title = f"{dataset.category}: what quantizing does to each level"
     figure = plots.level_damage(rows, title, subtitle(full_group[0].result))
-    plots.save(figure, options.save_path / f"quantization_{name}.png")
+    plots.save(figure, options.save_path / f"{name}.png")
     return networks
 
 
@@ -216,8 +223,10 @@ def _damage(full, full_scored: Scored, quantized, scored: Scored) -> list[LevelD
     used = set() if quantized.calibration is None else set(map(str, quantized.calibration.paths))
     kept = [path not in used for path in full_scored.train.paths]
     held_out = [path for path, keep in zip(full_scored.train.paths, kept, strict=True) if keep]
-    size, protocol = quantized.origin.input_size, quantized.origin.protocol
-    pictures = stream(held_out[:_CLIPPING_IMAGES], size, protocol)
+    origin = quantized.origin
+    pictures = stream(
+        held_out[:_CLIPPING_IMAGES], origin.input_size, origin.protocol, bits=origin.bits
+    )
     clipped = clipped_shares(
         full.float_model(), quantized.model, [picture.pixels for picture in pictures]
     )

@@ -9,6 +9,7 @@ import numpy as np
 from ..evaluation import Result, is_defined
 from ..features import FeatureSet
 from .detecting import AnyDetector
+from .names import file_name
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Scored:
     def name(self) -> str:
         """What the files of this category, model, engine, precision and detector are called."""
         r = self.result
-        kind = "" if r.kind == "pooled" else f"_{r.kind}"
-        return f"{r.category}_{r.model}_{r.engine}_{r.precision}{kind}"
+        kind = () if r.kind == "pooled" else (r.kind,)
+        return "_".join((r.category, r.model, r.engine, r.precision, *kind))
 
 
 def draw_category(networks: list[list[Scored]], folder: Path) -> None:
@@ -41,7 +42,6 @@ def draw_category(networks: list[list[Scored]], folder: Path) -> None:
     result, test, scores = full.result, full.features, full.scores
     if not len(test):
         return
-    name = f"{result.category}_{result.model}.png"
     words = subtitle(result)
     threshold = full.detector.threshold_ if full.detector.has_threshold else None
     title = f"{result.category}: scores"
@@ -49,12 +49,14 @@ def draw_category(networks: list[list[Scored]], folder: Path) -> None:
     if threshold is not None:
         title = f"{result.category}: images and their scores"
         figures["examples"] = plots.examples(
-            test.paths, scores, test.defect_types, threshold, title, words
+            *(test.paths, scores, test.defect_types, threshold, title, words),
+            bits=test.origin.bits,
         )
     if is_defined(test.labels):
         figures |= _roc_figures(networks)
     for kind, figure in figures.items():
-        plots.save(figure, folder / f"{kind}_{name}")
+        name = file_name(kind, result.category, result.model)
+        plots.save(figure, folder / f"{name}.png")
 
 
 def _roc_figures(networks: list[list[Scored]]) -> dict:

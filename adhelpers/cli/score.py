@@ -9,6 +9,7 @@ same if its path, its size and its time of change are.
 
 import argparse
 import csv
+import math
 import os
 import sys
 from collections import Counter
@@ -18,10 +19,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from .. import edge
 from ..datasets import list_images
 from ..export import HeatMaps, Row, Scorer, cells, check_table, columns, write_table
 from ..ground import UserError, available_cores, check_writable, write_bytes
 from ..images import read
+from . import values
+from .names import file_name
 
 _STDIN = "-"
 
@@ -29,38 +33,39 @@ _STDIN = "-"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     add = parser.add_argument
-    add("detector", type=Path, metavar="DETECTOR", help="the .tflite file")
+    add("detector", type=values.path, metavar="DETECTOR", help="the .tflite file")
     add(
         "images",
         nargs="+",
+        type=values.filled,
         metavar="IMAGES",
         help=f"folders, patterns or files; {_STDIN} for a list of files on stdin, one a line",
     )
     add(
         "-o",
         "--output",
-        type=Path,
+        type=values.path,
         default=argparse.SUPPRESS,
         metavar="FILE",
         help="a .csv or .parquet file to write (default: CSV on stdout)",
     )
     add(
         "--threshold",
-        type=float,
+        type=values.number("a finite number", math.isfinite),
         default=argparse.SUPPRESS,
         metavar="T",
         help="scores above it are anomalous (default: the detector's own)",
     )
     add(
         "--threads",
-        type=int,
+        type=values.whole_number(1, edge.MOST_THREADS),
         default=available_cores(),
         metavar="N",
         help="how many images are under way at once",
     )
     add(
         "--heat_maps",
-        type=Path,
+        type=values.path,
         default=argparse.SUPPRESS,
         metavar="DIR",
         help="a folder for pictures of where each score comes from, one after the other",
@@ -106,10 +111,9 @@ def _drawer(scorer: Scorer, options: argparse.Namespace) -> Callable[[int, Row],
     maps = HeatMaps(options.detector.read_bytes())
 
     def draw(number: int, row: Row) -> None:
-        image = read(row.path)
-        stem = Path(row.path).stem[:55]  # a letter may take four of a name's 255 bytes
-        name = f"{number:06}_{stem}.png"  # two images may have one name
-        write_bytes(folder / name, maps.overlay(image, row.score, scorer.threshold))
+        image = read(row.path, maps.bits)
+        name = file_name(f"{number:06}", Path(row.path).stem)  # two images may have one name
+        write_bytes(folder / f"{name}.png", maps.overlay(image, row.score, scorer.threshold))
 
     return draw
 

@@ -17,19 +17,22 @@ import argparse
 from pathlib import Path
 
 from ..datasets import Dataset
-from ..detector import DETECTORS
+from ..detector import DETECTORS, TOO_FEW
 from ..evaluation import is_defined
 from ..features import ENGINES, Origin
+from ..gaussian import can_hold_out
 from ..ground import UserError, check_writable, write_text
 from ..study import ALL_LEVELS, tables
 from ..study.published import is_mvtec
 from . import options as shared
+from . import values
 
 _ROWS = {
     "levels": tables.DISTANCES,
     "reductions": tables.REDUCTIONS,
     "combinations": tables.COMBINATIONS,
 }
+_FITTED_ONCE = ("thresholds", "detectors")
 _TITLES = {
     "levels": "Distances by level",
     "backbones": "Networks by level",
@@ -48,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shared.add_data_options(parser)
     add(
         "--folds",
-        type=int,
+        type=values.whole_number(0, 1000),
         default=5,
         metavar="N",
         help="of the cross-validation on the training images; 0 for the single fit alone",
@@ -88,6 +91,11 @@ def execute(options: argparse.Namespace) -> None:
                 f"category {dataset.category} needs normal and anomalous test images for a table; "
                 "leave it out with --category"
             )
+        if options.table not in _FITTED_ONCE and len(dataset.train) < options.folds:
+            raise UserError(
+                f"category {dataset.category} has {len(dataset.train)} training images, fewer "
+                f"than {options.folds} folds; take fewer by --folds, or 0 for the single fit alone"
+            )
     mvtec = {dataset.category: options.mvtec or is_mvtec(dataset) for dataset in datasets}
     cells, origins = [], {}
     for model in models:
@@ -118,6 +126,7 @@ def _cells(
     options: argparse.Namespace, dataset: Dataset, extract, mvtec: bool
 ) -> list[tables.AreaCell] | list[tables.RateCell]:
     category = dataset.category
+    extract = extract.for_images(dataset.train)
     if options.table == "detectors":
         train, test = extract.maps(dataset.train), extract.maps(dataset.test)
         kinds = list(dict.fromkeys(options.detector))
@@ -127,6 +136,8 @@ def _cells(
         for split in ("train", "test")
     )
     if options.table == "thresholds":
+        if not can_hold_out(train.groups):
+            print(f"{category}: {TOO_FEW}", flush=True)
         return tables.rate_rows(category, train, test)
     rows = _ROWS.get(options.table, {extract.origin.backbone: {}})
     columns = [ALL_LEVELS] if options.table == "combinations" else None
@@ -164,7 +175,7 @@ def _write(options: argparse.Namespace, cells: list, origins: dict[str, Origin])
 def _caption(options: argparse.Namespace) -> str:
     if options.table == "thresholds":
         return "True / false positives in % of the anomalous / normal test images; fitted once."
-    if not options.folds or options.table == "detectors":
+    if not options.folds or options.table in _FITTED_ONCE:
         return "Image AUROC in %, fitted to all training images."
     return (
         "Image AUROC in %, fitted to all training images (in brackets: mean ± standard error of "

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..ground import UserError
+from .archives import check_ordinary
 from .download import download
 from .unpack import unpack
 
@@ -153,7 +154,7 @@ def _unpack_by_hand(
             f"{archive} is a folder, expected an archive: if it holds the unpacked data set, "
             "name it with --data_path"
         )
-    if not archive.is_file():
+    if not archive.exists():
         raise UserError(f"there is no archive {archive}: {_by_hand(sha256)}")
     found = _sha256(archive)
     if found != sha256:
@@ -174,6 +175,7 @@ def _by_hand(sha256: str) -> str:
 
 def _sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
+    check_ordinary(path)
     _note(f"checking {path}")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

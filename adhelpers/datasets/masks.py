@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from ..ground import UserError
+from ..images import check_file, check_pixels, read_header
 from .listing import images_in, is_image, subfolders
 from .names import MASK_NAMES, MASKS, TEST, called, plain
 
@@ -79,7 +80,8 @@ def read_mask(path: str | Path, shape: tuple[int, int]) -> np.ndarray:
     Raises
     ------
     UserError
-        If a file cannot be read as an image, or is not of the size `shape`.
+        If a file cannot be read as an image, is cut off, has more pixels than an image may have,
+        is no ordinary file (a pipe, a device), or is not of the size `shape`.
     """
     files = images_in(Path(path)) or [path]
     return np.any([_read_file(file, shape) for file in files], axis=0)
@@ -87,17 +89,23 @@ def read_mask(path: str | Path, shape: tuple[int, int]) -> np.ndarray:
 
 def _read_file(path: str | Path, shape: tuple[int, int]) -> np.ndarray:
     try:
-        encoded = np.fromfile(path, np.uint8)  # cv2.imread fails on non-ASCII paths on Windows
+        check_file(path)
+        data = Path(path).read_bytes()  # cv2.imread fails on non-ASCII paths on Windows
     except OSError as error:
         raise UserError(
             f"the mask {path} cannot be read ({error.strerror}): restore or remove it"
         ) from error
+    header = read_header(data)
+    if header.shape:
+        check_pixels(header.shape, f"the mask {path}:")
+    if not header.is_whole:
+        raise UserError(f"the mask {path} is cut off: restore or remove it")
     # In colour and at full depth: grey would round faint colours to zero, and eight bits faint
     # 16-bit values.
-    colours = _decoded(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    colours = _decoded(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if colours is None:
         raise UserError(f"the mask {path} is not an image that can be read: restore or remove it")
-    mask = _defective(encoded.tobytes(), colours, _decoded(encoded, cv2.IMREAD_UNCHANGED))
+    mask = _defective(data, colours, _decoded(data, cv2.IMREAD_UNCHANGED))
     if mask.shape != tuple(shape):
         raise UserError(
             f"the mask {path} is {_size(mask.shape)} but its image is {_size(shape)}: "
@@ -106,9 +114,9 @@ def _read_file(path: str | Path, shape: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-def _decoded(encoded: np.ndarray, flags: int) -> np.ndarray | None:
+def _decoded(data: bytes, flags: int) -> np.ndarray | None:
     try:
-        return cv2.imdecode(encoded, flags) if encoded.size else None
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error:  # a header that promises too many pixels
         return None
 

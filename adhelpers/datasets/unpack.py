@@ -2,25 +2,20 @@
 
 import errno
 import shutil
-import stat
 import sys
-import tarfile
-import tempfile
-import zipfile
-from collections.abc import Callable, Collection, Iterator
-from functools import partial
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
-from typing import BinaryIO
 
 from tqdm import tqdm
 
-from ..ground import UserError
+from ..ground import UserError, forget, remove_leftovers, temporary_path
+from .archives import MAX_ENTRIES, Entry, check_ordinary, entries, too_many
 
-#: More than this is not a data set but a mistake or an attack. MVTec AD has 6,612 images, 5 GB.
+#: More than this is not a data set but a mistake or an attack. MVTec AD unpacks to 5 GB.
 MAX_BYTES = 100 * 10**9
-MAX_ENTRIES = 200_000
-MAX_NAME = 255  # characters, folders included: it bounds the depth, too
-MAX_HEADER = 1 << 20  # bytes of a tar's header of one entry: tarfile reads all of it into memory
+MAX_NAME = 255  # characters, folders included
+MAX_DEPTH = 16  # folders; each takes room on the disk, too
 
 #: A category is a folder, at the top or below one, that holds one of these.
 _SPLITS = ("train", "test", "ground_truth")
@@ -34,13 +29,13 @@ def unpack(
     Every entry is checked: only files and folders whose names stay inside the archive's own tree
     are accepted. The files go to a temporary folder in `target` (so on the same disk); when all
     are there, each category is renamed into place in one step. On any exception, Ctrl-C included,
-    the temporary folder is removed.
+    the temporary folder is removed; after a SIGKILL, the next call removes it.
 
     Parameters
     ----------
     archive : str or Path
-        A .tar, .tar.gz, .tar.xz or .zip file, told apart by content. It holds categories at the
-        top, or below one folder.
+        An ordinary .tar, .tar.gz, .tar.xz or .zip file, told apart by content. It holds categories
+        at the top, or below one folder.
     target : str or Path
         A folder that exists. A category that is in it is kept as it is, and a note says so.
     categories : collection of str, optional
@@ -54,24 +49,24 @@ def unpack(
     Raises
     ------
     UserError
-        If the archive is damaged, holds an entry that is refused, lacks one of `categories`,
-        holds no category at all, or is too large.
+        If the archive is no ordinary file, is damaged, holds an entry that is refused, lacks one
+        of `categories`, holds no category at all, or is too large.
     OSError
         If a file cannot be written.
     """
     archive, target = Path(archive), Path(target)
-    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=target) as folder:
+    check_ordinary(archive)
+    with _temporary_folder(target) as folder:
         try:
-            held = _write_files(archive, target, Path(folder), categories)
+            held = _write_files(archive, target, folder, categories)
         except UserError:
             raise
         except Exception as error:  # damage raises zlib.error, IndexError, RecursionError, ...
             if getattr(error, "errno", None) not in (None, errno.EINVAL):  # a seek to before 0
                 raise  # the system's: the disk is full, say
-            reason = str(error).partition(":\n")[0]  # tarfile goes on with a line for each format
             raise UserError(
                 f"{archive} is damaged, incomplete, encrypted or not a .tar, .tar.gz, .tar.xz or "
-                f".zip ({type(error).__name__}: {reason}): fetch it again"
+                f".zip ({type(error).__name__}: {error!s:.200}): fetch it again"
             ) from error
         if not held:
             raise UserError(
@@ -86,9 +81,22 @@ def unpack(
             if (target / name).exists():
                 print(f"{target / name} is there already: kept as it is", file=sys.stderr)
             else:
-                Path(folder, *held[name]).rename(target / name)
+                folder.joinpath(*held[name]).rename(target / name)
                 unpacked.append(name)
     return unpacked
+
+
+@contextmanager
+def _temporary_folder(target: Path) -> Iterator[Path]:
+    """Make a folder in `target` that is removed in the end."""
+    remove_leftovers(target)
+    folder = temporary_path(target / "unpacked")
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        forget(folder)
 
 
 def _write_files(
@@ -99,15 +107,20 @@ def _write_files(
     Returns the path in the archive of each category that it holds, wanted or not.
     """
     held = {}
-    room = min(MAX_BYTES, shutil.disk_usage(folder).free)
-    written = 0
-    entries = tqdm(_entries(archive), unit=" files", disable=None)
-    for count, (entry, open_entry) in enumerate(entries):
+    free = shutil.disk_usage(folder).free
+    total = written = 0
+    for count, entry in enumerate(tqdm(entries(archive), unit=" files", disable=None)):
         if count >= MAX_ENTRIES:
-            raise UserError(f"{archive} holds too many files for a data set: is it the right one?")
+            raise too_many(archive)
         parts = _safe_parts(archive, entry)
-        if entry.isdir():
+        if entry.is_folder:
             continue  # made with the first file in it
+        total += entry.size
+        if total > MAX_BYTES:
+            raise UserError(
+                f"{archive} unpacks to more than {MAX_BYTES} bytes, too many for a data set: "
+                "is it the right one?"
+            )
         depth = next((depth for depth, part in enumerate(parts[1:3], 1) if part in _SPLITS), 0)
         if depth:
             name, path = parts[depth - 1], parts[:depth]
@@ -116,24 +129,29 @@ def _write_files(
             if (categories and name not in categories) or (target / name).exists():
                 continue
         written += entry.size
-        if written > room:
+        if written > free:
             raise UserError(
-                f"{archive} unpacks to more than {room} bytes, all that the disk of {target} has "
-                "free or a data set needs: make room, name fewer categories, or choose a folder "
-                "on another disk"
+                f"{archive} unpacks to more than {free} bytes, all that the disk of {target} has "
+                "free: make room, name fewer categories, or choose a folder on another disk"
             )
-        path = folder.joinpath(*parts)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("xb")  # ZipFile.extract and TarFile.extract overwrite
-        except (FileExistsError, NotADirectoryError) as error:
-            raise _refusal(archive, entry, "which is in it twice") from error
-        with file, open_entry() as source:
-            shutil.copyfileobj(source, file)
+        _write(archive, entry, folder.joinpath(*parts))
     return held
 
 
-def _safe_parts(archive: Path, entry: tarfile.TarInfo) -> tuple[str, ...]:
+def _write(archive: Path, entry: Entry, path: Path) -> None:
+    """Write one file that is not there yet."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("xb")  # ZipFile.extract and TarFile.extract overwrite
+    except (FileExistsError, NotADirectoryError) as error:
+        raise _refusal(archive, entry, "which is in it twice") from error
+    with file, entry.open() as source:
+        shutil.copyfileobj(source, file)
+        if file.tell() != entry.size:
+            raise EOFError(f"{entry.name!r:.100} has {file.tell()} bytes, not {entry.size}")
+
+
+def _safe_parts(archive: Path, entry: Entry) -> tuple[str, ...]:
     """Return the parts of the entry's name, or refuse it.
 
     `tarfile.data_filter` and `ZipFile.extract` are weaker: one accepts links, the other drops "..",
@@ -143,56 +161,17 @@ def _safe_parts(archive: Path, entry: tarfile.TarInfo) -> tuple[str, ...]:
     path = PureWindowsPath(entry.name)
     if path.anchor or "\0" in entry.name or not all(part.strip(". ") for part in path.parts):
         raise _refusal(archive, entry, "a name that leads out of its folder")
-    if len(entry.name) > MAX_NAME:
+    if any(ord(character) < 32 or ord(character) == 127 for character in entry.name):
+        raise _refusal(archive, entry, "a name with control characters")
+    if len(entry.name) > MAX_NAME or len(path.parts) > MAX_DEPTH:
         raise _refusal(archive, entry, "a name too long or too deep for a data set")
-    if not entry.isdir() and (not entry.isreg() or entry.size < 0):
+    if not entry.is_folder and not entry.is_plain:
         raise _refusal(archive, entry, "which is neither a plain file nor a folder")
     return path.parts
 
 
-def _refusal(archive: Path, entry: tarfile.TarInfo, reason: str) -> UserError:
+def _refusal(archive: Path, entry: Entry, reason: str) -> UserError:
     """Return the error that an entry is refused with."""
     return UserError(
         f"{archive} holds {entry.name!r:.200}, {reason}: nothing was unpacked; use another archive"
     )
-
-
-def _entries(archive: Path) -> Iterator[tuple[tarfile.TarInfo, Callable[[], BinaryIO]]]:
-    """Go through an archive: each entry, described as tarfile does, and what opens it."""
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as zipped:
-            for member in zipped.infolist():
-                entry = tarfile.TarInfo(member.filename)
-                entry.size = member.file_size
-                if member.is_dir():
-                    entry.type = tarfile.DIRTYPE
-                elif stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-                    entry.type = tarfile.SYMTYPE  # ZipFile would write where it leads to as a file
-                yield entry, partial(zipped.open, member)
-        return
-    with tarfile.open(archive, tarinfo=_Header) as tar:
-        while entry := tar.next():
-            yield entry, partial(tar.extractfile, entry)
-            tar.members.clear()  # or all headers stay in memory
-        while block := tar.fileobj.read(1 << 20):  # to the end, where gzip and xz check a sum
-            if block.strip(b"\0"):
-                raise tarfile.ReadError("something follows its end")
-
-
-class _Header(tarfile.TarInfo):
-    """A header of a tar that must be sound and small.
-
-    After the first one, tarfile takes anything that is no header for the end of the archive.
-    """
-
-    @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
-        try:
-            header = super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:  # zeros: the end
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from error
-        if not header.isreg() and header.size > MAX_HEADER:
-            raise tarfile.ReadError(f"a header of {header.size} bytes")
-        return header

@@ -1,5 +1,6 @@
 """What every detector does once it is fitted: score, set a threshold, and decide."""
 
+from numbers import Integral
 from pathlib import Path
 from typing import Self
 
@@ -71,14 +72,16 @@ class Detector(OutlierMixin, BaseEstimator):
             If the features do not fit, anomalous images are among them, the threshold is not of
             held-out scores, or a conformal one would rest on scales from the same images.
         """
-        holding_out = self.threshold and THRESHOLDS[self.threshold].holding_out
-        if not holding_out:
+        if not self._holding_out:
             raise UserError(f"a threshold {self.threshold!r} takes no held-out images")
         check_not_empty(X)
         check_normal(X)
-        distances = self.level_distances(X)
+        return self.set_threshold_by(self.level_distances(X))
+
+    def set_threshold_by(self, distances: Distances) -> Self:
+        """Do the same by what `level_distances` returns of normal images."""
         if COMBINATIONS[self.combination].needs_scales and hasattr(self, "moments_"):
-            if holding_out == "for good":
+            if self._holding_out == "for good":
                 raise UserError(
                     f"after partial_fit, a {self.threshold} threshold goes with the combination "
                     "'sum' alone: the scales of the others would come from the same images"
@@ -87,6 +90,10 @@ class Detector(OutlierMixin, BaseEstimator):
         self.held_out_scores_ = self.combined(distances)
         self._threshold = self._find_threshold()
         return self
+
+    @property
+    def _holding_out(self) -> str | None:
+        return self.threshold and THRESHOLDS[self.threshold].holding_out
 
     def level_distances(self, X, allow_other_origin: bool = False) -> Distances:
         """Return each image's distance at each level.
@@ -176,8 +183,8 @@ class Detector(OutlierMixin, BaseEstimator):
         check_choice("combination", self.combination, COMBINATIONS)
         check_choice("threshold", self.threshold, (*THRESHOLDS, None))
         check_probability(self.quantile, "quantile")
-        if self.n_folds < 2:
-            raise UserError(f"n_folds must be at least 2, not {self.n_folds}")
+        if not isinstance(self.n_folds, Integral) or self.n_folds < 2:
+            raise UserError(f"n_folds must be a whole number from 2 on, not {self.n_folds!r}")
 
     def _find_threshold(self) -> float:
         if self.threshold is None:
@@ -186,7 +193,7 @@ class Detector(OutlierMixin, BaseEstimator):
         if kind.holding_out and self.held_out_scores_ is None:
             raise _nothing_held_out()
         evidence = Evidence(self.held_out_scores_, self._dimensions(), self.n_train_)
-        threshold = kind.find(evidence, self.quantile)
+        threshold = kind.find(evidence, float(self.quantile))
         if not np.isfinite(threshold):
             raise UserError(
                 f"the threshold would be {threshold}, no finite number; fit again, or set it by "
@@ -240,7 +247,7 @@ class GaussianDetector(Detector):
             check_is_fitted(one)
             if not hasattr(one, "moments_"):
                 raise UserError("merge joins detectors that were fitted by partial_fit")
-        mine, theirs = (_without_tuples(one.get_params()) for one in (self, other))
+        mine, theirs = map(file.plain_parameters, (self, other))
         differing = [name for name, value in mine.items() if value != theirs[name]]
         differing += differing_fields(self.origin_, other.origin_)
         if list(self.moments_) != list(other.moments_):
@@ -281,11 +288,6 @@ class GaussianDetector(Detector):
         self._forget_decision()
         self._gaussians = None
         return self
-
-
-def _without_tuples(parameters: dict) -> dict:
-    """Return parameters as a file gives them back."""
-    return {key: list(x) if isinstance(x, tuple) else x for key, x in parameters.items()}
 
 
 def _nothing_held_out() -> UserError:

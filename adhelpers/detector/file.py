@@ -5,8 +5,6 @@ array by its CRC-32, which the archive holds, and what it says by what a detecto
 """
 
 import json
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import numpy as np
 
 from ..features import Origin
 from ..gaussian import AxisGaussian, DenseGaussian, LocalGaussian, LocalMoments, Moments
-from ..ground import UserError, reading, written_whole
+from ..ground import reading, written_whole
 
 #: Of the file's format. 1 had no number, 2 an origin without a check, 3 pooled detectors alone.
 VERSION = 4
@@ -32,18 +30,23 @@ _KINDS = {
         ("shape", "count"),
     ),
 }
-#: What a damaged archive, or one by another hand, raises besides a ValueError.
-_DAMAGED = (
-    *(UserError, RuntimeError, ArithmeticError, LookupError, MemoryError),
-    *(zlib.error, struct.error),
-)
 
 
 def write(detector, path: str | Path) -> None:
     """Write a fitted detector: its Gaussians, or its moments if it was fitted in parts."""
     record, arrays = _contents(detector)
     with written_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, record=json.dumps({"version": VERSION, **record}), **arrays)
+        np.savez(file, record=_json({"version": VERSION, **record}), **arrays)
+
+
+def plain_parameters(detector) -> dict:
+    """Return a detector's parameters as a file gives them back: without tuples or NumPy's types."""
+    return json.loads(_json(detector.get_params()))
+
+
+def _json(record: dict) -> str:
+    """Return a record as JSON, NumPy's numbers and arrays as plain ones."""
+    return json.dumps(record, default=lambda value: value.tolist())
 
 
 def read(classes: Sequence[type], path: str | Path, inner: Sequence[type] = ()):
@@ -62,14 +65,11 @@ def read(classes: Sequence[type], path: str | Path, inner: Sequence[type] = ()):
     UserError
         If the file is not there, damaged, of another version, or no such detector.
     """
-    with reading(path, "a detector file", "fit and save the detector again"):
-        if Path(path).exists() and not Path(path).is_file():
-            raise ValueError("it is no regular file")
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return _verified(classes, file, inner)
-        except _DAMAGED as error:
-            raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+    with (
+        reading(path, "a detector file", "fit and save the detector again"),
+        np.load(path, allow_pickle=False) as file,
+    ):
+        return _verified(classes, file, inner)
 
 
 def _verified(classes: Sequence[type], file: np.lib.npyio.NpzFile, inner: Sequence[type]):

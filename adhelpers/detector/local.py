@@ -242,7 +242,7 @@ class LocalDetector(GaussianDetector):
         """str: the choice of the distance and of its threshold, for titles and tables."""
         weight = "likeliest weight" if self.tied_weight is None else f"{self.tied_weight:g}"
         rank = "full rank" if self.rank is None else f"rank {self.rank}"
-        levels = ", ".join(self.levels or ()) or "all levels"
+        levels = "all levels" if self.levels is None else ", ".join(self.levels)
         threshold = f"; threshold: {self.threshold} at {self.quantile:g}" if self.threshold else ""
         return (
             f"Gaussians per position, {weight} tied, {rank}, {self.combination} of {levels}"

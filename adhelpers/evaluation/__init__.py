@@ -15,6 +15,7 @@ from .pixel_summary import (
     evaluate_pixels,
     hits,
     pixel_table,
+    read_pixel_summary,
     write_pixel_rows,
     write_pixel_summary,
 )
@@ -23,6 +24,7 @@ from .summary import (
     Result,
     evaluate,
     precision_table,
+    read_summary,
     summary_table,
     write_distances,
     write_summary,

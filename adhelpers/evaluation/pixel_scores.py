@@ -9,8 +9,7 @@ from scipy.ndimage import label
 
 from .. import images
 from ..datasets import Samples, advice, read_mask
-from ..ground import UserError, available_cores, ordered_map
-from .roc import checked_truth
+from ..ground import UserError, available_cores, checked_truth, ordered_map
 
 #: Up to which false positive rate PRO is integrated (Bergmann et al. 2020).
 PRO_LIMIT = 0.3
@@ -76,6 +75,7 @@ def read_truth(
     protocol: str = "square",
     skip_missing: bool = False,
     skip_bad_images: bool = False,
+    bits: int = images.MOST_BITS,
 ) -> Truth:
     """Read test images and their masks, each file once, and bring them to the network's size.
 
@@ -94,6 +94,8 @@ def read_truth(
         Leave anomalous images without a mask out, instead of stopping at them.
     skip_bad_images : bool
         The same for images that cannot be read.
+    bits : int
+        See `adhelpers.images.decode`.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def read_truth(
     def read(pair: tuple[Path, Path | None]) -> tuple[np.ndarray, np.ndarray] | UserError:
         path, mask_path = pair
         try:
-            image = images.read(path)
+            image = images.read(path, bits)
         except UserError as error:
             if skip_bad_images:
                 return error

@@ -1,18 +1,18 @@
 """What an explanation of test images found: a row per category and map, as files and as text."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..features import Origin
-from ..ground import write_rows, write_text
+from ..ground import write_rows
 from ..images import summed_on_finest
 from .explain import summed
 from .pixel_scores import Truth, pixel_curves
+from .records import joined_rows, read_rows, write_rows_as_json
 from .summary import aligned
 
 #: How the maps of the levels become one map per image, apart from each level alone.
@@ -183,13 +183,20 @@ def write_pixel_rows(truth: Truth, scores: np.ndarray, areas: np.ndarray, path: 
     write_rows(path, head, zip(*columns, strict=True))
 
 
+def read_pixel_summary(folder: str | Path) -> list[PixelResult]:
+    """Return the rows that earlier calls left in a folder, or raise a UserError."""
+    return read_rows(PixelResult, Path(folder) / "pixel_summary.json")
+
+
 def write_pixel_summary(results: Sequence[PixelResult], folder: str | Path) -> None:
-    """Write ``pixel_summary.json``, and ``pixel_summary.csv`` with a row per category and map."""
-    records = [
-        {**asdict(result), "hit_rate": result.hit_rate, "note": result.note} for result in results
-    ]
-    text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
-    write_text(Path(folder) / "pixel_summary.json", text)
+    """Write ``pixel_summary.json``, and ``pixel_summary.csv`` with a row per category and map.
+
+    Rows of earlier calls stay, but for those of the same category and model; see `write_summary`.
+    """
+    results = joined_rows(
+        read_pixel_summary(folder), results, lambda row: (row.category, row.model)
+    )
+    write_rows_as_json(results, Path(folder) / "pixel_summary.json", more=("hit_rate", "note"))
     rows = [
         [r.category, r.model, r.weights, r.protocol, r.detector, name, *areas.values()]
         for r in results

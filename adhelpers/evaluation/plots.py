@@ -191,6 +191,7 @@ def examples(
     title: str = "",
     subtitle: str = "",
     columns: int = 5,
+    bits: int = images.MOST_BITS,
 ) -> Figure:
     """Show the most normal and the most anomalous images, and the worst mistakes, with scores.
 
@@ -205,6 +206,8 @@ def examples(
     title, subtitle : str
     columns : int
         How many images of each sort.
+    bits : int
+        See `adhelpers.images.decode`.
     """
     rows = {
         name: chosen[:columns]
@@ -218,7 +221,7 @@ def examples(
             axes.set_axis_off()
         for line, (name, chosen) in zip(grid, rows.items(), strict=True):
             for axes, i in zip(line, chosen, strict=False):
-                axes.imshow(images.to_square(images.read(paths[i]), 256))
+                axes.imshow(images.to_square(images.read(paths[i], bits), 256))
                 axes.set_title(f"{drawn(defect_types[i], 20)}\n{scores[i]:.1f}", fontsize=9)
             line[0].text(
                 -0.08,

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import norm, rankdata
 from sklearn import metrics
 
-from ..ground import UserError, check_probability
+from ..ground import UserError, check_probability, checked_truth
 
 
 def roc_curve(labels, scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -127,23 +127,6 @@ def is_defined(labels) -> bool:
 def missing_class(labels) -> str:
     """Return which class does not occur, in a word for a message."""
     return "anomalous" if not np.any(labels) else "normal"
-
-
-def checked_truth(truth, name: str = "labels") -> np.ndarray:
-    """Return labels or masks as an array, if they are 0 and 1, or bool.
-
-    Raises
-    ------
-    UserError
-        If there is another value, which names what was found.
-    """
-    truth = np.asarray(truth)
-    if truth.dtype != bool and not np.isin(truth, (0, 1)).all():
-        others = [str(value) for value in np.unique(truth)][:4]
-        raise UserError(
-            f"{name} must be 0 (normal) and 1 (anomalous), or bool, not {', '.join(others)}"
-        )
-    return truth.astype(int)
 
 
 def _checked_scores(scores) -> np.ndarray:

@@ -1,15 +1,15 @@
 """What a run found: a row per category, engine and precision, as files and as text."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from ..detector import JointDetector, LocalDetector, MahalanobisDetector, kind_of
 from ..features import FeatureSet
-from ..ground import write_rows, write_text
+from ..ground import write_rows
+from .records import joined_rows, read_rows, write_rows_as_json
 from .roc import auc_interval, defect_type_auc, is_defined, missing_class, roc_auc
 
 
@@ -107,8 +107,27 @@ def evaluate(
     )
 
 
+def read_summary(folder: str | Path) -> list[Result]:
+    """Return the rows that earlier runs left in a folder, or raise a UserError."""
+    return read_rows(Result, Path(folder) / "summary.json")
+
+
 def write_summary(results: Sequence[Result], folder: str | Path) -> None:
-    """Write ``summary.csv`` (a row per result) and ``summary.json`` (with levels and types)."""
+    """Write ``summary.csv`` (a row per result) and ``summary.json`` (with levels and types).
+
+    Rows of earlier runs stay, but for those of the same category, model, engine, precision and
+    kind of detector, whose other files are replaced as well.
+
+    Raises
+    ------
+    UserError
+        If there is another ``summary.json``, or it cannot be written.
+    """
+    results = joined_rows(
+        read_summary(folder),
+        results,
+        lambda r: (r.category, r.model, r.engine, r.precision, r.kind),
+    )
     names = [f.name for f in fields(Result) if f.name not in ("level_auroc", "defect_type_auroc")]
     levels = list(dict.fromkeys(name for result in results for name in result.level_auroc))
     rows = [
@@ -116,9 +135,7 @@ def write_summary(results: Sequence[Result], folder: str | Path) -> None:
         for result in results
     ]
     write_rows(Path(folder) / "summary.csv", [*names, *levels], rows)
-    records = [asdict(result) for result in results]
-    text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
-    write_text(Path(folder) / "summary.json", text)
+    write_rows_as_json(results, Path(folder) / "summary.json")
 
 
 def write_distances(

@@ -21,6 +21,11 @@ class HeatMaps:
     model : bytes
         A ``.tflite`` file as `adhelpers.export.build` makes it.
 
+    Attributes
+    ----------
+    bits : int
+        How many bits of 16-bit images are in use.
+
     Raises
     ------
     EdgeError
@@ -31,6 +36,7 @@ class HeatMaps:
 
     def __init__(self, model: bytes):
         self._detector = edge.Detector(model)
+        self.bits = self._detector.bits
         self._split = SplitDistances(model) if self._detector.heat_map is None else None
 
     def __call__(self, image: np.ndarray) -> np.ndarray:

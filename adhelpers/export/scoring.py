@@ -224,7 +224,7 @@ def _scores(
         identity = (str(path), status.st_size, status.st_mtime_ns)
         if identity in known:
             return identity, known[identity]
-        image = edge.decode(file.read(), str(path))
+        image = edge.decode(file.read(), str(path), detector.bits)
     score, distances = detector.score(image)
     if not math.isfinite(score):
         raise ValueError("score is not a number: is the detector damaged?")

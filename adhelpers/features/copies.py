@@ -117,10 +117,11 @@ def extract_variants(
     UserError
         If an image cannot be read (unless the extractor skips such), or no image is left.
     """
-    size, protocol = extract.origin.input_size, extract.origin.protocol
+    extract = extract.for_images(samples)
+    size, protocol, bits = extract.origin.input_size, extract.origin.protocol, extract.origin.bits
 
     def readable() -> Iterator[Picture]:
-        pictures = stream(samples.paths, size, protocol)
+        pictures = stream(samples.paths, size, protocol, bits=bits)
         for picture in tqdm(pictures, description, len(samples), unit="image", disable=None):
             if picture.error is None:
                 yield picture

@@ -1,25 +1,26 @@
 """Images to a FeatureSet: the network's feature maps, averaged over their positions."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
-from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from .. import backbones
 from ..datasets import Samples
-from ..ground import UserError, check_choice, ordered_map
-from ..images import Augmentation, Picture, of_size, output_size, read_picture, stream
+from ..ground import UserError, check_choice
+from ..images import DEPTHS, MOST_BITS, Augmentation, bits_in_use, of_size, output_size
 from ..quantization import PRECISIONS
 from . import model_cache
 from .engines import chosen_engine, make_runner, milliseconds
 from .feature_maps import MAP_LEVELS, FeatureMaps, maps_of_files, maps_of_pixels
 from .feature_set import FeatureSet
 from .origin import Origin
-from .table import Row, Table, known_rows
+from .rows import rows_of_files
+from .table import Table, known_rows
 
 _CHECKPOINT_SECONDS = 10.0
 
@@ -55,6 +56,9 @@ class Extractor:
     input_size : int, optional
         The side of the network's images, in pixels, a multiple of 32; that which the network was
         trained with when not given. More finds smaller defects and takes longer, by its square.
+    bits : int, optional
+        How many bits of 16-bit images are in use, one of `adhelpers.images.DEPTHS`; by the images
+        that it is given, each time anew, when not given.
 
     Attributes
     ----------
@@ -95,10 +99,13 @@ class Extractor:
         calibration: Samples | None = None,
         n_calibration: int = 100,
         input_size: int | None = None,
+        bits: int | None = None,
     ):
         if batch_size < 1:
             raise UserError(f"the batch size must be at least 1, not {batch_size}")
         size = output_size(protocol, backbones.variant(backbone).input_size, input_size)
+        if bits is not None and bits not in DEPTHS:
+            raise UserError(f"{bits!r} bits: choose one of {', '.join(map(str, DEPTHS))}")
         engine = chosen_engine(engine, precision)
         weights_words = backbones.describe_weights(backbone, weights, seed)
         self.batch_size = batch_size
@@ -109,8 +116,11 @@ class Extractor:
         images, digest = [], None
         if PRECISIONS[precision].calibrated and calibration is not None:
             self.calibration = model_cache.choose_calibration(calibration, n_calibration, seed)
-            images, digest = model_cache.calibration_images(self.calibration, size, protocol)
-        self.origin = Origin(backbone, weights_words, size, protocol, engine, precision, digest)
+            bits = bits or bits_in_use(calibration.paths)
+            images, digest = model_cache.calibration_images(self.calibration, size, protocol, bits)
+        words = (backbone, weights_words, size, protocol, engine, precision, digest)
+        self.origin = Origin(*words, bits or MOST_BITS)
+        self._bits = bits
         if engine == "tflite":
             self.model = model_cache.converted(lambda: self.backbone, self.origin, images)
         self._runner = make_runner(self.model, lambda: self.backbone)
@@ -128,6 +138,18 @@ class Extractor:
     def float_model(self) -> bytes:
         """Return the backbone as a float32 TFLite model, whatever runs it here."""
         return model_cache.converted(lambda: self.backbone, model_cache.in_float(self.origin))
+
+    def for_images(self, samples: Samples) -> "Extractor":
+        """Return the same extractor, for 16-bit images of which as many bits are in use as here.
+
+        Those of one data set are to be read alike: the training images tell how.
+        """
+        if self._bits is not None:
+            return self
+        extract = copy(self)
+        extract._bits = bits_in_use(samples.paths)
+        extract.origin = replace(self.origin, bits=extract._bits)
+        return extract
 
     def __call__(self, samples: Samples, cache: str | Path | None = None) -> FeatureSet:
         """Extract the features of images.
@@ -150,13 +172,19 @@ class Extractor:
         UserError
             If an image cannot be read (unless `skip_bad_images`).
         """
+        if self._bits is None:
+            return self.for_images(samples)(samples, cache)
         cache = Path(cache) if cache else None
         partial = cache and cache.with_suffix(".partial.npz")
-        known = {**known_rows(cache, self.origin), **known_rows(partial, self.origin)}
+        known = {
+            digest: row
+            for path in (cache, partial)
+            for digest, row in known_rows(path, self.origin, self.levels).items()
+        }
         table = Table(samples, self.levels, self.origin)
         saved = time.monotonic()
         try:
-            for picture, row in self._rows(samples, known):
+            for picture, row in rows_of_files(self, samples, known, self._runner.workers):
                 table.put(picture, row)
                 if partial and time.monotonic() - saved > _CHECKPOINT_SECONDS:
                     table.done().save(partial)
@@ -217,7 +245,8 @@ class Extractor:
         UserError
             If the network lacks a level.
         """
-        return maps_of_files(self, self._runner_of_maps(levels), samples, augmentation)
+        extract = self.for_images(samples)
+        return maps_of_files(extract, self._runner_of_maps(levels), samples, augmentation)
 
     def maps_of_pixels(
         self,
@@ -247,49 +276,3 @@ class Extractor:
         With TFLite on one thread; with Keras on all cores.
         """
         return milliseconds(self._runner, self.origin.input_size, repeats)
-
-    def _rows(self, samples: Samples, known: dict[str, Row]) -> Iterator[tuple[Picture, Row]]:
-        """Yield every readable picture with its row, in order; decoding overlaps the network."""
-        batches = self._batches(samples, known)
-        with tqdm(total=len(samples), desc="extract", unit="image", disable=None) as bar:
-            for picture, row in chain.from_iterable(batches):
-                bar.update()
-                if row is not None:
-                    yield picture, row
-                elif not self.skip_bad_images:
-                    raise picture.error
-
-    def _batches(
-        self, samples: Samples, known: dict[str, Row]
-    ) -> Iterator[list[tuple[Picture, Row | None]]]:
-        """Yield pictures with their rows, batch by batch, computed on several threads.
-
-        A TFLite model takes one image at a time, and the thread that runs it decodes it as well:
-        with threads of their own for either, more threads than cores would get into each other's
-        way.
-        """
-        size, protocol = self.origin.input_size, self.origin.protocol
-
-        def one(item: tuple[int, Path]) -> list[tuple[Picture, Row | None]]:
-            return self._with_rows([read_picture(item, size, protocol, known.keys())], known)
-
-        def several(pictures: list[Picture]) -> list[tuple[Picture, Row | None]]:
-            return self._with_rows(pictures, known)
-
-        if self.model:
-            return ordered_map(one, enumerate(samples.paths), self._runner.workers)
-        pictures = stream(samples.paths, size, protocol, known.keys())
-        batches = iter(lambda: list(islice(pictures, self.batch_size)), [])
-        return ordered_map(several, batches, self._runner.workers)
-
-    def _with_rows(
-        self, pictures: list[Picture], known: dict[str, Row]
-    ) -> list[tuple[Picture, Row | None]]:
-        """Return each picture with its row: known, or computed now; None if it is unreadable."""
-        new = [picture for picture in pictures if picture.pixels is not None]
-        rows = {picture.index: known[picture.digest] for picture in pictures if picture.is_known}
-        if new:
-            levels = self.pooled(np.stack([picture.pixels for picture in new]))
-            for i, picture in enumerate(new):
-                rows[picture.index] = {name: x[i] for name, x in levels.items()}
-        return [(picture, rows.get(picture.index)) for picture in pictures]

@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..datasets import Samples
-from ..ground import UserError, ordered_map
+from ..ground import UserError, checked_truth, ordered_map
 from ..images import Augmentation, Picture, read_picture
 from .feature_set import FeatureSet, joined
 from .origin import Origin
@@ -64,7 +64,7 @@ class FeatureMaps:
         origin: Origin | None = None,
     ):
         self._batches = batches
-        self.shapes, self.labels, self.origin = shapes, np.asarray(labels), origin
+        self.shapes, self.labels, self.origin = shapes, checked_truth(labels), origin
         self._features: FeatureSet | None = None
         self._kept: list[Batch] | None = None
 
@@ -172,9 +172,10 @@ def maps_of_files(
 
 def _readable(extract, samples: Samples, indices: Sequence[int]) -> Iterator[Picture]:
     """Yield the pictures of some files, without those that cannot be read, if that is allowed."""
-    size, protocol = extract.origin.input_size, extract.origin.protocol
+    origin = extract.origin
     for index in indices:
-        picture = read_picture((index, samples.paths[index]), size, protocol)
+        item = (index, samples.paths[index])
+        picture = read_picture(item, origin.input_size, origin.protocol, bits=origin.bits)
         if picture.error is None:
             yield picture
         elif not extract.skip_bad_images:
@@ -194,7 +195,7 @@ def maps_of_pixels(
     images : ndarray of uint8 or float32, shape (N, S, S, 3)
     labels : sequence of int, optional
     """
-    labels = np.zeros(len(images), dtype=int) if labels is None else np.asarray(labels, dtype=int)
+    labels = np.zeros(len(images), dtype=int) if labels is None else checked_truth(labels)
 
     def computed(start: int) -> Batch:
         rows = slice(start, start + extract.batch_size)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets import GOOD
-from ..ground import UserError, check_choice, chosen, reading, written_whole
+from ..ground import UserError, check_choice, checked_truth, chosen, reading, written_whole
 from .origin import Origin
 
 #: Of the ``.npz`` file's format. 1 had no number.
@@ -35,6 +35,11 @@ class FeatureSet:
     origin : Origin or None
         None for plain arrays.
 
+    Raises
+    ------
+    UserError
+        If a label is neither 0 nor 1.
+
     Examples
     --------
     >>> features = FeatureSet.from_arrays({"level_1": np.zeros((4, 8)), "level_2": np.ones((4, 3))})
@@ -49,6 +54,9 @@ class FeatureSet:
     digests: Sequence[str]
     origin: Origin | None = None
 
+    def __post_init__(self):
+        checked_truth(self.labels)
+
     @classmethod
     def from_arrays(
         cls,
@@ -58,7 +66,7 @@ class FeatureSet:
     ) -> "FeatureSet":
         """Make a FeatureSet of plain arrays, shape (N, D_l) each."""
         count = len(next(iter(levels.values())))
-        labels = np.zeros(count, dtype=int) if labels is None else np.asarray(labels, dtype=int)
+        labels = np.zeros(count, dtype=int) if labels is None else checked_truth(labels)
         kinds = ["anomalous" if label else GOOD for label in labels]
         arrays = {name: np.asarray(x, dtype=np.float32) for name, x in levels.items()}
         return cls(arrays, labels, kinds, [""] * count, [""] * count, origin)
@@ -191,6 +199,8 @@ def _read_npz(path: str | Path) -> FeatureSet:
 def _check_form(features: FeatureSet) -> None:
     """Raise a ValueError if what was read does not go together."""
     count = features.labels.shape
+    if not features.levels:
+        raise ValueError("it has no levels")
     for name, x in features.levels.items():
         if x.dtype != np.float32 or x.ndim != 2 or x.shape[:1] != count:
             raise ValueError(f"{name} is {x.dtype} of shape {x.shape}, and the labels of {count}")

@@ -17,7 +17,7 @@ import numpy as np
 from ..backbones import Backbone, convert
 from ..datasets import Samples
 from ..ground import UserError, write_bytes
-from ..images import stream
+from ..images import MOST_BITS, stream
 from ..quantization import check_calibration, quantize
 from .origin import Origin
 
@@ -66,7 +66,7 @@ def choose_calibration(samples: Samples, count: int = 100, seed: int = 0) -> Sam
     return samples.subset(np.sort(rows))
 
 
-def calibration_images(samples: Samples, size: int, protocol: str) -> tuple[list, str]:
+def calibration_images(samples: Samples, size: int, protocol: str, bits: int) -> tuple[list, str]:
     """Read calibration images, and return them with a digest of them all and of how they are used.
 
     Unreadable files are left out: the extraction that follows reports them.
@@ -77,7 +77,8 @@ def calibration_images(samples: Samples, size: int, protocol: str) -> tuple[list
     digest : str
         12 hexadecimal digits.
     """
-    pictures = [x for x in stream(samples.paths, size, protocol) if x.error is None]
+    pictures = stream(samples.paths, size, protocol, bits=bits)
+    pictures = [picture for picture in pictures if picture.error is None]
     together = "".join([f"recipes {_RECIPES} ", *(picture.digest for picture in pictures)])
     digest = hashlib.sha256(together.encode()).hexdigest()[:12]
     return [picture.pixels for picture in pictures], digest

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 
 from ..ground import UserError
+from ..images import MOST_BITS
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Origin:
         A key of `adhelpers.quantization.PRECISIONS`.
     calibration : str or None
         A digest of the images that the precision was calibrated with.
+    bits : int
+        How many bits of 16-bit images are in use; see `adhelpers.images.bits_in_use`.
 
     Examples
     --------
@@ -42,6 +45,7 @@ class Origin:
     engine: str
     precision: str
     calibration: str | None = None
+    bits: int = MOST_BITS
 
     @classmethod
     def from_record(cls, record: dict | None) -> "Origin | None":
@@ -55,6 +59,8 @@ class Origin:
         if record is None:
             return None
         kinds = {field.name: field.type for field in fields(cls)}
+        if isinstance(record, dict):
+            record = {"bits": MOST_BITS, **record}  # older ones do not say
         if not isinstance(record, dict) or set(record) != set(kinds):
             raise UserError(f"an origin has the fields {', '.join(kinds)}, not {record!r:.100}")
         for name, kind in kinds.items():
@@ -72,6 +78,7 @@ class Origin:
         """str: the same for the name of a file."""
         parts = [self.backbone, self.weights, f"{self.protocol}{self.input_size}", self.engine]
         parts += [self.precision, *([self.calibration] if self.calibration else [])]
+        parts += [f"{self.bits}bits"] if self.bits != MOST_BITS else []
         return "_".join(re.sub(r"[^\w.]+", "-", part).strip("-") for part in parts)
 
     @property
@@ -82,7 +89,8 @@ class Origin:
     @property
     def network_words(self) -> str:
         """str: the same without engine and precision."""
-        return f"{self.backbone}, weights: {self.weights}, {self.protocol}"
+        bits = f", {self.bits} bits" if self.bits != MOST_BITS else ""
+        return f"{self.backbone}, weights: {self.weights}, {self.protocol}{bits}"
 
 
 def differing_fields(

@@ -62,8 +62,16 @@ class Table:
         return whole.rows(self.filled)
 
 
-def known_rows(path: Path | None, origin: Origin) -> dict[str, Row]:
-    """Return the rows of a features file by image digest, if the file is of this origin."""
+def known_rows(path: Path | None, origin: Origin, levels: dict[str, int]) -> dict[str, Row]:
+    """Return the rows of a features file by image digest, if the file is of this origin.
+
+    Parameters
+    ----------
+    path : Path or None
+    origin : Origin
+    levels : dict of str to int
+        The number of features per level.
+    """
     if path is None or not path.exists():
         return {}
     try:
@@ -73,6 +81,9 @@ def known_rows(path: Path | None, origin: Origin) -> dict[str, Row]:
         return {}
     if differing := differing_fields(features.origin, origin):
         tqdm.write(f"{path} differs in {', '.join(differing)}: its images are extracted again")
+        return {}
+    if features.widths != levels:
+        tqdm.write(f"{path}: {features.widths} features by level, not {levels}: extracted again")
         return {}
     finite = np.flatnonzero(features.finite)
     if bad := len(features) - len(finite):

@@ -3,7 +3,7 @@
 from .covariance import METHODS, REDUCTIONS, Covariance
 from .distance import AxisGaussian, DenseGaussian, Gaussian
 from .fitting import MIN_IMAGES, fit_gaussian, fit_moments
-from .held_out import FEWEST, can_hold_out, enough, fit_and_hold_out, folds, rows_of_groups
+from .held_out import ENOUGH, FEWEST, can_hold_out, enough, fit_and_hold_out, folds, rows_of_groups
 from .local import (
     RANK,
     WEIGHT,

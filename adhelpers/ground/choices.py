@@ -1,7 +1,10 @@
 """Choices by name, and numbers within a range: what is not valid is an error that says what is."""
 
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import TypeVar
+
+import numpy as np
 
 from .errors import UserError
 
@@ -50,5 +53,29 @@ def chosen(kind: str, name, table: Mapping[str, Value]) -> Value:
 
 def check_probability(value: float, name: str = "the probability") -> None:
     """Raise a UserError unless a number lies strictly between 0 and 1."""
-    if not 0 < value < 1:
-        raise UserError(f"{name} must lie between 0 and 1, not {value}")
+    if not isinstance(value, Real) or not 0 < value < 1:
+        raise UserError(f"{name} must lie between 0 and 1, not {value!r}")
+
+
+def checked_truth(truth, name: str = "labels") -> np.ndarray:
+    """Return labels or masks as an array of int, if they are 0 and 1, or bool.
+
+    Raises
+    ------
+    UserError
+        If there is another value; the message names what was found.
+
+    Examples
+    --------
+    >>> checked_truth([True, False])
+    array([1, 0])
+    >>> checked_truth([-1, 1])
+    Traceback (most recent call last):
+    adhelpers.ground.errors.UserError: labels must be 0 (normal) and 1 (anomalous), or bool, not -1
+    """
+    truth = np.asarray(truth)
+    others = truth[~np.isin(truth, (0, 1))]
+    if others.size:
+        found = ", ".join(list(dict.fromkeys(map(str, others.ravel()[:1000])))[:4])
+        raise UserError(f"{name} must be 0 (normal) and 1 (anomalous), or bool, not {found}")
+    return truth.astype(int)

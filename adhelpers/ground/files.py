@@ -5,9 +5,9 @@ import os
 import re
 import stat
 import tempfile
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from errno import ENOENT
 from pathlib import Path
 
 from .errors import UserError
@@ -15,11 +15,6 @@ from .kinds import BY_SUFFIX, kind_of_file
 from .leftovers import forget, remove_leftovers, temporary_path
 
 _SPELLED_OUT = re.compile(r"\\u(dc[89a-f][0-9a-f])")
-
-_UNREADABLE = (
-    *(OSError, EOFError, KeyError, ValueError, TypeError, AttributeError),
-    zipfile.BadZipFile,
-)
 
 
 @contextmanager
@@ -160,14 +155,18 @@ def reading(path: str | Path, kind: str, what_to_do: str) -> Iterator[None]:
     UserError
         If the file is not there, cut off, or something else.
     """
+    found = Path(path)
     try:
-        if not Path(path).exists():
-            raise UserError(f"{path}: there is no such file; {what_to_do}")
+        if not found.exists():
+            raise FileNotFoundError(ENOENT, "there is no such file")
+        if not found.is_file():  # a pipe would hang
+            raise ValueError("it is no regular file")
         yield
-    except UserError:
-        raise
-    except _UNREADABLE as error:
-        raise UserError(f"{path}: not {kind}, or cut off ({error}); {what_to_do}") from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise UserError(f"{path}: {error.strerror}; {what_to_do}") from error
+    except Exception as error:  # NumPy, zipfile and JSON raise all kinds
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: not {kind}, or cut off ({reason:.200}); {what_to_do}") from error
 
 
 def check_writable(folder: str | Path) -> None:

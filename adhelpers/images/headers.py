@@ -20,7 +20,7 @@ _PNG_END = re.compile(re.escape(b"IEND\xaeB`\x82"))
 _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 _JPEG_SIZES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # segments with height and width
 _TIFF_NUMBERS = {1: "B", 3: "H", 4: "I"}
-_WIDTH, _HEIGHT, _EXTRA = 256, 257, 338  # of TIFF's tags
+_WIDTH, _HEIGHT, _BITS, _EXTRA = 256, 257, 258, 338  # of TIFF's tags
 _UNASSOCIATED, _ASSOCIATED = 2, 1
 
 
@@ -37,11 +37,14 @@ class Header:
     is_whole : bool
         Whether the end is there that a PNG or a JPEG file has, whatever follows it. Of other kinds
         OpenCV tells.
+    bits : int
+        Of a sample, as far as a PNG or a TIFF says; 8 of any other.
     """
 
     kind: str
     shape: tuple[int, int] | None
     is_whole: bool = True
+    bits: int = 8
 
 
 def read_header(data: bytes | memoryview) -> Header:
@@ -49,13 +52,13 @@ def read_header(data: bytes | memoryview) -> Header:
     start = bytes(data[:32])
     if start.startswith(_PNG_START):
         shape = struct.unpack(">II", start[16:24])[::-1] if len(start) >= 24 else None
-        return Header("PNG", shape, _PNG_END.search(data) is not None)
+        return Header("PNG", shape, _PNG_END.search(data) is not None, max(start[24:25], default=8))
     if start.startswith(_JPEG_START):
         return _jpeg_header(data)
     if start[:4] in (b"II*\0", b"MM\0*"):
         tags = {tag: value for tag, value, _ in _tiff_tags(data)}
         shape = (tags.get(_HEIGHT), tags.get(_WIDTH))
-        return Header("TIFF", None if None in shape else shape)
+        return Header("TIFF", None if None in shape else shape, bits=tags.get(_BITS, 8))
     if start.startswith(b"BM") and len(start) >= 26:
         width, height = struct.unpack("<ii", start[18:26])
         return Header("BMP", (abs(height), abs(width)))
@@ -77,7 +80,7 @@ def _jpeg_header(data: bytes | memoryview) -> Header:
 def _tiff_tags(data: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
     """Yield the tags of the first image in a TIFF file: number, first value, place of the value.
 
-    Only those are yielded whose value is one number, which stands in the table itself.
+    Only tags of whole numbers are. A value stands in the table itself, or where the table says.
     """
     order = "<" if bytes(data[:1]) == b"I" else ">"
     try:
@@ -85,9 +88,12 @@ def _tiff_tags(data: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
         (count,) = struct.unpack_from(f"{order}H", data, table)
         for place in range(table + 2, table + 2 + 12 * count, 12):
             tag, kind, length = struct.unpack_from(f"{order}HHI", data, place)
-            if length == 1 and kind in _TIFF_NUMBERS:
-                value = struct.unpack_from(order + _TIFF_NUMBERS[kind], data, place + 8)[0]
-                yield tag, value, place + 8
+            if length and kind in _TIFF_NUMBERS:
+                form = order + _TIFF_NUMBERS[kind]
+                at = place + 8
+                if length * struct.calcsize(form) > 4:
+                    (at,) = struct.unpack_from(f"{order}I", data, at)
+                yield tag, struct.unpack_from(form, data, at)[0], at
     except struct.error:  # the table is cut off
         return
 

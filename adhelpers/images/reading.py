@@ -3,7 +3,7 @@
 import os
 import stat
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,17 +14,20 @@ import cv2
 import numpy as np
 
 from ..ground import UserError, available_cores, check_choice, ordered_map
-from .headers import LIMIT_VARIABLE, check_pixels, max_bytes, read_header, without_alpha_in_colours
+from .depth import DEPTHS, MOST_BITS, decoded, in_8_bits, without_a_range
+from .headers import LIMIT_VARIABLE, check_pixels, max_bytes, read_header
 from .protocols import PROTOCOLS, to_square
 
 _thread = threading.local()
 
 
-def decode(data: bytes | memoryview, name: str | Path = "image") -> np.ndarray:
+def decode(
+    data: bytes | memoryview, name: str | Path = "image", bits: int = MOST_BITS
+) -> np.ndarray:
     """Decode an image file's bytes.
 
-    Grey images get three equal channels, an alpha channel is dropped, and images of 10 to 16 bits
-    keep their upper 8 bits (so a 12-bit image stored in 16 bits comes out dark: rescale it first).
+    Grey images get three equal channels, an alpha channel is dropped, and of images of 10 to 16
+    bits the upper 8 of those bits are kept that are in use.
 
     Parameters
     ----------
@@ -32,6 +35,9 @@ def decode(data: bytes | memoryview, name: str | Path = "image") -> np.ndarray:
         A whole PNG, JPEG, BMP, TIFF or WebP file.
     name : str or Path
         What to call it in an error.
+    bits : int
+        How many of an image's 16 bits are in use, from the lowest on: 12 of a camera's that gives
+        0-4095 (see `adhelpers.images.bits_in_use`). It does not matter to images of 8 bits.
 
     Returns
     -------
@@ -42,7 +48,8 @@ def decode(data: bytes | memoryview, name: str | Path = "image") -> np.ndarray:
     ------
     UserError
         If the bytes are no image, not all of it, have samples without a known range (32 bits,
-        floats), or more pixels than `headers.max_pixels` allows; the message says which.
+        floats) or beyond these bits, or more pixels than `headers.max_pixels` allows; the message
+        says which.
     """
     if not len(data):
         raise UserError(f"{name}: the file is empty (0 bytes); replace or remove it")
@@ -54,45 +61,24 @@ def decode(data: bytes | memoryview, name: str | Path = "image") -> np.ndarray:
             f"{name}: cut off: the end of a {header.kind} file is missing ({len(data)} bytes); "
             "replace or remove it"
         )
-    is_tiff = header.kind == "TIFF"
-    image = _decode_tiff(data, name) if is_tiff else _decoded(data, cv2.IMREAD_COLOR_RGB)
+    if header.bits > MOST_BITS:
+        raise without_a_range(name, header.bits)
+    image = decoded(data, header)
     if image is None:
         found = f"{header.kind} file of {len(data)} bytes" if header.kind else f"{len(data)} bytes"
         raise UserError(f"{name}: not a readable image, or cut off ({found}); replace or remove it")
-    return image
+    return cv2.cvtColor(in_8_bits(image, name, bits), cv2.COLOR_BGR2RGB)
 
 
-def _decoded(data: bytes | memoryview, how: int) -> np.ndarray | None:
-    with suppress(cv2.error):  # a header that promises too many pixels
-        return cv2.imdecode(np.frombuffer(data, np.uint8), how)
-    return None
-
-
-def _decode_tiff(data: bytes | memoryview, name: str | Path) -> np.ndarray | None:
-    image = _decoded(without_alpha_in_colours(data), cv2.IMREAD_COLOR_RGB)
-    if image is not None:
-        return image
-    deep = _decoded(data, cv2.IMREAD_UNCHANGED)
-    if deep is None:
-        return None
-    if deep.dtype != np.uint16:
-        raise UserError(
-            f"{name}: a TIFF image with {deep.dtype} samples, whose range is not known; "
-            "save it with 8 or 16 bits"
-        )
-    image = (deep >> 8).astype(np.uint8)  # 10, 12 or 14 bits, which OpenCV has brought to 16
-    if image.ndim == 2:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    return np.ascontiguousarray(image[..., 2::-1])
-
-
-def read(path: str | Path) -> np.ndarray:
+def read(path: str | Path, bits: int = MOST_BITS) -> np.ndarray:
     """Read an image file as RGB.
 
     Parameters
     ----------
     path : str or Path
         Any characters are allowed in it.
+    bits : int
+        See `decode`.
 
     Returns
     -------
@@ -106,14 +92,14 @@ def read(path: str | Path) -> np.ndarray:
         can be, or for the reasons of `decode`.
     """
     try:
-        _check_file(path)
+        check_file(path)
         data = Path(path).read_bytes()
     except OSError as error:
         raise _cannot_be_read(path, error) from error
-    return decode(data, path)
+    return decode(data, path, bits)
 
 
-def _check_file(path: str | Path) -> None:
+def check_file(path: str | Path) -> None:
     """Make sure, before a file is opened, that it is an ordinary one, and no longer than an image.
 
     To open a pipe may take for ever, and a device may have no end.
@@ -167,6 +153,7 @@ def stream(
     protocol: str = "square",
     known: Collection[str] = (),
     workers: int | None = None,
+    bits: int = MOST_BITS,
 ) -> Iterator[Picture]:
     """Read, decode and resize files on all cores, in order, a few files ahead.
 
@@ -183,6 +170,8 @@ def stream(
         Digests of files that need no decoding.
     workers : int, optional
         The number of threads; all cores when not given.
+    bits : int
+        See `decode`.
 
     Yields
     ------
@@ -190,24 +179,78 @@ def stream(
         One per path, in order. An unreadable file comes as a picture with its error.
     """
     check_choice("protocol", protocol, PROTOCOLS)
-    work = partial(read_picture, size=size, protocol=protocol, known=known)
+    work = partial(read_picture, size=size, protocol=protocol, known=known, bits=bits)
     yield from ordered_map(work, enumerate(paths), workers or available_cores())
 
 
 def read_picture(
-    item: tuple[int, Path], size: int, protocol: str, known: Collection[str] = ()
+    item: tuple[int, Path],
+    size: int,
+    protocol: str,
+    known: Collection[str] = (),
+    bits: int = MOST_BITS,
 ) -> Picture:
     """Read, decode and resize one file, given with its place in the list; see `stream`."""
     index, path = item
     try:
         data = _read_bytes(path)
         digest = blake2b(data, digest_size=16).hexdigest()
-        pixels = None if digest in known else _squared(decode(data, path), size, protocol, path)
+        new = digest not in known
+        pixels = _squared(decode(data, path, bits), size, protocol, path) if new else None
     except UserError as error:
         return Picture(index, "", None, error)
     except OSError as error:
         return Picture(index, "", None, _cannot_be_read(path, error))
     return Picture(index, digest, pixels)
+
+
+def bits_in_use(paths: Iterable[Path]) -> int:
+    """Return how many bits the 16-bit images among some files use, all of them together.
+
+    Cameras write 10, 12 or 14 bits as whole numbers from 0 on, into files of 16. A folder's
+    images are to be read alike, so that the brightness of one can be compared with another's.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        What cannot be read is passed over; reading it for its pixels tells why.
+
+    Returns
+    -------
+    bits : int
+        The smallest of `DEPTHS` that the largest sample of all fits in; 16 without 16-bit images.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = cv2.imwrite(str(folder / "a.png"), np.full((8, 8), 1023, np.uint16))
+    >>> bits_in_use([folder / "a.png"])
+    10
+    """
+    largest = 0
+    for sample in ordered_map(_largest_of_16_bits, paths, available_cores()):
+        largest = max(largest, sample)
+        if largest >> DEPTHS[-2]:
+            break
+    return next(bits for bits in DEPTHS if not largest >> bits) if largest else MOST_BITS
+
+
+def _largest_of_16_bits(path: Path) -> int:
+    """Return the largest sample of a 16-bit image; 0 of another one, or if it cannot be read."""
+    with suppress(OSError, UserError):
+        check_file(path)
+        with open(path, "rb") as file:
+            data = file.read(32)
+            if (start := read_header(data)).kind == "TIFF" or start.bits > 8:
+                data += file.read()
+        header = read_header(data)
+        if header.bits > 8 and header.shape:
+            check_pixels(header.shape, path)
+            image = decoded(data, header)
+            if image is not None and image.dtype == np.uint16:
+                return int(image.max())
+    return 0
 
 
 def _squared(image: np.ndarray, size: int, protocol: str, path: Path) -> np.ndarray:
@@ -224,7 +267,7 @@ def _read_bytes(path: Path) -> memoryview:
     Fresh memory for every file is given back to the system each time, which holds up all threads:
     images would take a tenth longer from file to features.
     """
-    _check_file(path)
+    check_file(path)
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         if not hasattr(_thread, "buffer") or size > len(_thread.buffer):

@@ -277,7 +277,7 @@ def _judged(
             return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of few images: the table shows what comes
-        return detector.fit(train).predict(test) == -1
+        return detector.predict(test) == -1 if detector.fit(train).has_threshold else None
 
 
 def _area_cell(

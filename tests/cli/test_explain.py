@@ -154,10 +154,8 @@ def test_a_mask_of_another_size_is_said_before_the_work(root, tmp_path, capsys):
         (["--detector", "local", "--levels", "5"], ["--levels is of the detector pooled"]),
         (["--detector", "local", "--map_levels", "x"], ["unknown level", "'x'", "level_1"]),
         (["--levels", "x"], ["unknown level", "'x'", "level_1"]),
-        (["--examples", "0"], ["--examples must be at least 1"]),
         (["--augment", "colour"], ["unknown augmentation 'colour'"]),
         (["--augment", "auto", "flips"], ["auto alone"]),
-        (["--augment", "auto", "--copies", "0"], ["copies must be a whole number from 1"]),
         (["--augment", "auto"], ["chosen from 9 training images or more, not 6"]),
     ],
 )

@@ -114,8 +114,6 @@ def test_patterns_and_copies(photos, tmp_path, capsys):
         (["{photos}", "--combination", "fisher"], ["fisher", "sum, relative, z-score"]),
         (["{photos}", "--threshold", "none"], ["none", "held-out"]),
         (["{photos}", "--ridge", "0.1"], ["ridge belongs to", "empirical"]),
-        (["{photos}", "--ridge", "nan"], ["ridge must be 0 or more"]),
-        (["{photos}", "--quantile", "1"], ["quantile must lie between 0 and 1"]),
         (["{photos}", "--reduction", "pca", "--variance_share", "0"], ["variance_share"]),
         (["{photos}", "-o", "{photos}"], ["is a folder"]),
         (["{photos}", "-o", "{photos}/notes.txt/d.tflite"], ["cannot be written"]),

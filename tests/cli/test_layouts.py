@@ -5,20 +5,13 @@ import json
 
 import numpy as np
 import pytest
-from networks import small_backbone
 from pictures import draw_image, write_category, write_image
 from screens import assert_one_line
 
-from adhelpers import backbones, edge
+from adhelpers import edge
 from adhelpers.cli import main
 
-
-@pytest.fixture(autouse=True)
-def small_network(tmp_path, monkeypatch):
-    monkeypatch.setenv("ADHELPERS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(
-        backbones, "load_backbone", lambda name, weights, size, seed: small_backbone(size)
-    )
+pytestmark = [pytest.mark.trouble, pytest.mark.usefixtures("small_network")]
 
 
 def run(root, result, *more) -> int:

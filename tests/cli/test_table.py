@@ -134,6 +134,7 @@ def test_published_figures_stand_beside_mvtecs_wood_alone(
     ("name", "arguments", "words"),
     [
         ("levels", ["--folds", "1"], ["--folds must be 2 or more, or 0"]),
+        ("levels", ["--folds", "7"], ["6 training images, fewer than 7 folds", "--folds"]),
         ("levels", ["--model_name", "efficientnet-b0", "efficientnet-b1"], ["one --model_name"]),
         ("levels", ["--category", "nut"], ["unknown category 'nut'", "plate"]),
         ("layers", [], ["levels", "backbones", "reductions", "thresholds"]),

@@ -19,6 +19,8 @@ _posix = pytest.mark.skipif(os.name != "posix", reason="signals and devices are 
 _PROGRAM = """
 import sys, types
 from adhelpers import cli, ground
+
+pytestmark = pytest.mark.trouble
 def execute(options):
     {body}
 command = types.ModuleType("adhelpers.cli.doctor", "A command.")

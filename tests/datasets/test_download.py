@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from adhelpers.datasets.download import WAITS, download
-from adhelpers.ground import UserError
+from adhelpers.ground import UserError, forget, temporary_path
+
+pytestmark = pytest.mark.trouble
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 
@@ -65,9 +67,20 @@ def test_another_range_than_asked_for_is_not_appended(serve, tmp_path):
 
 def test_a_part_longer_than_the_file_is_started_over(serve, tmp_path):
     site = serve(CONTENT)
+    site.cuts = [100_000]
     (tmp_path / "a.part").write_bytes(CONTENT + b"of another file")
     download(site.url, tmp_path / "a", pause=lambda _: None)
     assert files(tmp_path) == {"a": CONTENT}
+    assert site.asked == [f"bytes={len(CONTENT) + 15}-", None, "bytes=100000-"]
+
+
+def test_another_download_is_left_alone_and_what_a_kill_left_is_not(serve, tmp_path):
+    (tmp_path / "b.part").write_bytes(b"mine")
+    leftover = temporary_path(tmp_path / "unpacked")
+    leftover.mkdir()
+    forget(leftover)
+    download(serve(CONTENT).url, tmp_path / "a", pause=never)
+    assert files(tmp_path) == {"a": CONTENT, "b.part": b"mine"}
 
 
 def test_every_attempt_cut(serve, tmp_path):
@@ -103,16 +116,17 @@ def test_a_troubled_server_is_tried_again(serve, tmp_path, status):
 
 def test_a_broken_encryption_is_tried_again(serve, tmp_path, monkeypatch):
     site = serve(CONTENT)
-    read = http.client.HTTPResponse.read
+    read = http.client.HTTPResponse.read1
 
     def read_after_one_failure(answer, amount):
         if len(site.asked) == 1:
             raise ssl.SSLEOFError
         return read(answer, amount)
 
-    monkeypatch.setattr(http.client.HTTPResponse, "read", read_after_one_failure)
+    monkeypatch.setattr(http.client.HTTPResponse, "read1", read_after_one_failure)
     download(site.url, tmp_path / "a", pause=lambda _: None)
     assert files(tmp_path) == {"a": CONTENT}
+    assert len(site.asked) == 2
 
 
 def test_a_web_page_is_no_file_and_leaves_a_part_alone(serve, tmp_path):

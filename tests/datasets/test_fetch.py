@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import shutil
 import tarfile
 
@@ -11,6 +12,8 @@ import pytest
 from adhelpers.datasets import fetch, mvtec
 from adhelpers.datasets.fetch import MVTEC_CATEGORIES, MVTEC_PAGE, MVTEC_SHA256, fetch_mvtec
 from adhelpers.ground import UserError
+
+pytestmark = pytest.mark.trouble
 
 NAMES = [
     f"{category}/{split}/000.png"
@@ -119,6 +122,31 @@ def test_a_wrong_sum_of_an_archive_by_hand(target, by_hand):
     assert by_hand.read_bytes() == ARCHIVE
 
 
+def test_a_file_that_changes_between_two_tries(serve, target):
+    """The part of one and the rest of the other are no archive: nothing of it is kept."""
+    site = serve(bytes(len(ARCHIVE)), cuts=[len(ARCHIVE) // 2])
+
+    class Changing(bytes):
+        def __getitem__(self, key):
+            site.content = ARCHIVE
+            return super().__getitem__(key)
+
+    site.content = Changing(site.content)
+    with pytest.raises(UserError, match=f"expected {SUM}: it was removed; try again"):
+        fetch_mvtec(target, url=site.url, sha256=SUM)
+    assert len(site.asked) == 2
+    assert not target.exists()
+
+
+def test_a_pipe_in_the_archives_place(serve, target):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no pipes in this system's folders")
+    target.mkdir(parents=True)
+    os.mkfifo(target / KEPT)
+    with pytest.raises(UserError, match="not an ordinary file"):
+        fetch_mvtec(target, url=serve(ARCHIVE).url, sha256=SUM)
+
+
 def test_a_moved_link(serve, target):
     site = serve(ARCHIVE, statuses=[404])
     with pytest.raises(UserError) as caught:
@@ -181,6 +209,8 @@ def test_a_target_that_is_a_file(target, by_hand):
         ({"url": "http://127.0.0.1:1/", "archive": "a"}, "one of --url and --archive"),
         ({"archive": "nowhere.tar.xz"}, "no archive nowhere.tar.xz: download .* by hand"),
         ({"archive": "."}, "is a folder.*--data_path"),
+        ({"archive": "/dev/zero"}, "not an ordinary file|there is no archive"),  # by the system
+        ({"url": "http://["}, "not an address that can be asked.*by hand"),
         ({"url": "file:///a.tar.xz"}, "expected http.*by hand"),
     ],
 )

@@ -8,6 +8,8 @@ import pytest
 from adhelpers.datasets import advice, categories, check_apart, load_mvtec
 from adhelpers.ground import UserError
 
+pytestmark = pytest.mark.trouble
+
 
 @pytest.fixture
 def make(tmp_path):

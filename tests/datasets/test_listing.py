@@ -6,6 +6,8 @@ from pictures import draw_image, write_image
 from adhelpers.datasets import list_images
 from adhelpers.ground import UserError
 
+pytestmark = pytest.mark.trouble
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -18,6 +18,8 @@ from adhelpers.datasets import unpack as module
 from adhelpers.datasets.unpack import unpack
 from adhelpers.ground import UserError
 
+pytestmark = pytest.mark.trouble
+
 NOISE = np.random.default_rng(0).bytes(50_000)
 FILES = {
     "bottle/license.txt": b"licence",

@@ -7,10 +7,13 @@ import os
 import numpy as np
 import pytest
 from damage import damaged
+from sklearn.model_selection import GridSearchCV
 
 import adhelpers as ad
 from adhelpers.detector import load_detector
 from adhelpers.ground import UserError
+
+pytestmark = pytest.mark.trouble
 
 RNG = np.random.default_rng(0)
 ROWS = {"level_1": RNG.normal(size=(30, 4)), "level_2": RNG.normal(size=(30, 40))}
@@ -198,3 +201,66 @@ def test_a_threshold_that_is_no_number_is_none():
     detector._threshold = None
     with pytest.raises(UserError, match="no finite number"):
         detector.predict(POOLED)
+
+
+LEVELS = [None, ["level_4"], ("level_4", "level_5"), np.array(["level_5", "level_4"])]
+NUMPY = {"n_folds": np.int64(4), "quantile": np.float32(0.9), "threshold": np.str_("held-out")}
+OF_KIND = {
+    ad.MahalanobisDetector: {"covariance": np.str_("empirical"), "ridge": np.float32(0.1)},
+    ad.LocalDetector: {"rank": np.int32(1), "tied_weight": np.float32(0.5)},
+    ad.JointDetector: {"rank": np.uint8(1), "tied_weight": np.float16(0.5)},
+}
+TWO = ad.FeatureMaps.from_arrays(
+    {"level_4": RNG.normal(size=(30, 2, 2, 3)), "level_5": RNG.normal(size=(30, 2, 2, 4))}
+)
+
+
+def images_for(kind):
+    return TWO.features if kind is ad.MahalanobisDetector else TWO
+
+
+@pytest.mark.parametrize("levels", LEVELS, ids=lambda levels: type(levels).__name__)
+@pytest.mark.parametrize("kind", OF_KIND)
+def test_parameters_of_any_type_are_saved_and_merged(kind, levels, tmp_path):
+    """As scikit-learn's searches give them, from arrays."""
+    images, path = images_for(kind), tmp_path / "detector.npz"
+    fitted = kind(levels, **NUMPY, **OF_KIND[kind]).fit(images)
+    fitted.save(path)
+    loaded = kind.load(path)
+    assert repr(loaded).startswith(kind.__name__) and loaded.words == fitted.words
+    np.testing.assert_allclose(loaded.anomaly_score(images), fitted.anomaly_score(images))
+    assert loaded.threshold_ == pytest.approx(fitted.threshold_)
+    plain = None if levels is None else list(map(str, levels))
+    for one, other in [(levels, plain), (plain, levels), (levels, levels)]:
+        parts = [kind(x).partial_fit(images) for x in (one, other)]
+        parts[1].save(path)
+        parts[0].merge(kind.load(path))
+        assert parts[0].n_train_ == 60
+
+
+@pytest.mark.parametrize("kind", OF_KIND)
+def test_detectors_of_other_parameters_are_not_merged(kind):
+    one = kind(["level_4"]).partial_fit(images_for(kind))
+    for other in (kind(np.array(["level_5"])), kind(("level_4", "level_5"))):
+        with pytest.raises(UserError, match="the detectors differ in: levels"):
+            one.merge(other.partial_fit(images_for(kind)))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_a_grid_search_chooses_can_be_saved(tmp_path):
+    grid = {"n_folds": np.arange(3, 5), "ridge": np.logspace(-3, -1, 3)}
+    search = GridSearchCV(
+        ad.MahalanobisDetector(covariance="empirical"),
+        grid,
+        scoring=lambda detector, X, y=None: -detector.anomaly_score(X).mean(),
+        cv=3,
+    ).fit(RNG.normal(size=(30, 4)))
+    search.best_estimator_.save(tmp_path / "detector.npz")
+    assert load_detector(tmp_path / "detector.npz").get_params()["ridge"] in grid["ridge"]
+
+
+@pytest.mark.parametrize("n_folds", [1, True, 2.5, "5", None, np.float64(5)])
+@pytest.mark.parametrize("kind", OF_KIND)
+def test_folds_are_a_whole_number(kind, n_folds):
+    with pytest.raises(UserError, match="n_folds must be a whole number from 2 on, not"):
+        kind(n_folds=n_folds).fit(images_for(kind))

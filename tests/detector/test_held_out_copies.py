@@ -11,6 +11,8 @@ from adhelpers.detector import JointDetector, LocalDetector, MahalanobisDetector
 from adhelpers.features import FeatureMaps
 from adhelpers.gaussian import FEWEST, folds
 
+pytestmark = pytest.mark.trouble
+
 #: Twelve different images, most of them several times, in a mixed order.
 IMAGES = np.random.default_rng(0).permutation(np.repeat(np.arange(12), [1, 2, 5, 3] * 3))
 

@@ -319,7 +319,7 @@ def test_a_file_of_an_earlier_version_is_refused(tmp_path):
         ({"threshold": "sigma"}, "unknown threshold 'sigma'"),
         ({"combination": "product"}, "unknown combination 'product'"),
         ({"quantile": 1}, "quantile must lie between 0 and 1"),
-        ({"n_folds": 1}, "n_folds must be at least 2"),
+        ({"n_folds": 1}, "n_folds must be a whole number from 2 on"),
         ({"tied_weight": 0}, "weight must be above 0"),
         ({"rank": -1}, "rank must be 0 or more"),
         ({"levels": ["level_7"]}, "unknown level 'level_7'; choose one of: level_4, level_6"),

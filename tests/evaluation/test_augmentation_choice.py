@@ -21,6 +21,9 @@ class Simple:
         self.batch_size = 4
         self.skip_bad_images = False
 
+    def for_images(self, samples: Samples) -> "Simple":
+        return self
+
     def pooled(self, images: np.ndarray) -> dict[str, np.ndarray]:
         grey = np.asarray(images, dtype=np.float32).mean(axis=3)
         steps = [np.abs(np.diff(grey, axis=axis)) for axis in (1, 2)]

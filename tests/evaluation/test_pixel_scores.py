@@ -151,7 +151,7 @@ def test_a_missing_mask_is_an_error_or_left_out(samples):
 def test_images_come_with_their_masks_and_each_file_is_read_once(samples, monkeypatch):
     read, read_mask = pixel_scores.images.read, pixel_scores.read_mask
     opened = []
-    monkeypatch.setattr(pixel_scores.images, "read", lambda p: opened.append(p) or read(p))
+    monkeypatch.setattr(pixel_scores.images, "read", lambda p, *more: opened.append(p) or read(p))
     monkeypatch.setattr(
         pixel_scores, "read_mask", lambda p, shape: opened.append(p) or read_mask(p, shape)
     )

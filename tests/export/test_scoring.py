@@ -203,9 +203,9 @@ def counted(monkeypatch) -> list:
     """A list that grows by each image that is decoded."""
     seen, real = [], edge.decode
 
-    def decode(data, name="image"):
+    def decode(data, name="image", *more):
         seen.append(name)
-        return real(data, name)
+        return real(data, name, *more)
 
     monkeypatch.setattr(edge, "decode", decode)
     return seen

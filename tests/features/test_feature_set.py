@@ -1,9 +1,12 @@
+import json
 import subprocess
 import sys
-from dataclasses import replace
+import zipfile
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from damage import damaged
 from origins import origin
 
 from adhelpers.datasets import Samples
@@ -99,7 +102,7 @@ def test_fields_of_origin_that_differ_are_named():
         "precision ('float32', 'int8')"
     ]
     assert differing_fields(one, origin(engine="tflite"), but=["engine"]) == []
-    assert len(differing_fields(one, None)) == 6  # `calibration` is None in both
+    assert len(differing_fields(one, None)) == len(fields(Origin)) - 1  # `calibration` is None
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,7 @@ def test_nor_taken_from_a_file_that_holds_them(features, tmp_path):
     features.levels["level_1"][2, 0] = np.nan
     with (tmp_path / "f.npz").open("wb") as file:
         feature_set._write_npz(features, file)
-    rows = table.known_rows(tmp_path / "f.npz", features.origin)
+    rows = table.known_rows(tmp_path / "f.npz", features.origin, features.widths)
     assert list(rows) == [features.digests[i] for i in (0, 1, 3, 4)]
 
 
@@ -178,3 +181,151 @@ def test_a_file_whose_parts_do_not_go_together_is_refused(features, tmp_path, ch
         feature_set._write_npz(replace(features, **change), file)
     with pytest.raises(UserError, match="f.npz"):
         FeatureSet.load(tmp_path / "f.npz")
+
+
+def members(path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_members(path, content: dict[str, bytes], method=zipfile.ZIP_STORED) -> None:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+
+
+def packed_in_an_unknown_way(data: bytes) -> bytes:
+    """Say of each member that it is packed by method 99, in the local header and the directory."""
+    for mark, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        parts = data.split(mark)
+        data = mark.join(
+            [parts[0], *(x[: place - 4] + b"\x63\x00" + x[place - 2 :] for x in parts[1:])]
+        )
+    return data
+
+
+def encrypted(data: bytes) -> bytes:
+    """Say of each member that it needs a password."""
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        parts = data.split(mark)
+        data = mark.join(
+            [parts[0], *(x[: place - 4] + b"\x01\x00" + x[place - 2 :] for x in parts[1:])]
+        )
+    return data
+
+
+def array_header(shape: str, dtype: str = "<f4") -> bytes:
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize("change", [packed_in_an_unknown_way, encrypted])
+def test_an_archive_of_another_kind_is_refused(features, tmp_path, change):
+    path = tmp_path / "f.npz"
+    features.save(path)
+    path.write_bytes(change(path.read_bytes()))
+    assert_refused(path, features)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        array_header("(1000000000000, 2000)"),  # 7 PiB
+        array_header("(10000000000, 2000)"),
+        array_header("(-1, 4)"),
+        array_header("(5, 4)", "|O"),
+        array_header("(" * 1000),
+        b"\x93NUMPY\x09\x00",
+        b"",
+    ],
+)
+def test_an_array_that_claims_what_it_is_not_is_refused(features, tmp_path, header):
+    path = tmp_path / "f.npz"
+    features.save(path)
+    content = members(path)
+    write_members(path, {**content, "level/level_1.npy": header + bytes(80)})
+    assert_refused(path, features)
+    write_members(path, content, zipfile.ZIP_BZIP2)  # a way that is known
+    assert_same(FeatureSet.load(path), features)
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["[" * 100_000, '{"a":' * 50_000, "null", "[]", "7", '"text"', "{}", "{", ""],
+    ids=lambda text: text[:5],
+)
+def test_a_record_that_is_none_is_refused(features, tmp_path, record):
+    with (tmp_path / "f.npz").open("wb") as file:
+        np.savez(file, record=record, labels=features.labels)
+    assert_refused(tmp_path / "f.npz", features)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"origin": ["efficientnet-b0"]},
+        {"origin": "text"},
+        {"origin": {}},
+        {"levels": []},
+        {"levels": "level_1"},
+        {"levels": ["level_1", "level_9"]},
+        {"levels": [["level_1"]]},
+        {"levels": None},
+        {"paths": None},
+        {"paths": "01234"},
+        {"more": 1},
+        {"version": True},
+        {"version": [2]},
+    ],
+    ids=str,
+)
+def test_a_record_of_another_form_is_refused(features, tmp_path, change):
+    path = tmp_path / "f.npz"
+    features.save(path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    record = json.loads(str(arrays.pop("record"))) | change
+    np.savez(path, record=json.dumps(record), **arrays)
+    assert_refused(path, features)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1, 2], [0, 0, -1, 1, 1], [0.5] * 5, ["0"] * 5])
+def test_labels_are_0_and_1(features, tmp_path, labels):
+    with pytest.raises(UserError, match=r"labels must be 0 \(normal\) and 1 \(anomalous\)"):
+        replace(features, labels=np.array(labels))
+    with pytest.raises(UserError, match=r"labels must be 0 \(normal\) and 1 \(anomalous\)"):
+        FeatureSet.from_arrays(features.levels, labels)
+    features.save(tmp_path / "f.npz")
+    with np.load(tmp_path / "f.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(tmp_path / "f.npz", **{**arrays, "labels": np.array(labels)})
+    assert_refused(tmp_path / "f.npz", features)
+
+
+def test_of_200_files_with_a_damaged_byte_none_gives_other_features(features, tmp_path):
+    path = tmp_path / "f.npz"
+    features.save(path)
+    for bad in damaged(path.read_bytes(), 200):
+        path.write_bytes(bad)
+        try:
+            found = FeatureSet.load(path)
+        except UserError as error:
+            assert "f.npz" in str(error) and "\n" not in str(error)
+        else:
+            assert_same(found, features)
+
+
+def test_rows_of_other_widths_are_extracted_again(features, tmp_path, capsys):
+    features.save(tmp_path / "f.npz")
+    wider = {**features.widths, "level_2": 8}
+    assert table.known_rows(tmp_path / "f.npz", features.origin, wider) == {}
+    captured = capsys.readouterr()
+    assert "extracted again" in captured.out + captured.err
+
+
+def assert_refused(path, features) -> None:
+    """Make sure that a file is refused in one line, and that its images are extracted again."""
+    with pytest.raises(UserError, match=f"{path}: not a features file") as raised:
+        FeatureSet.load(path)
+    assert "\n" not in str(raised.value) and len(str(raised.value)) < 500
+    assert table.known_rows(path, features.origin, features.widths) == {}

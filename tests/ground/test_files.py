@@ -20,6 +20,8 @@ from adhelpers.ground import (
     written_whole,
 )
 
+pytestmark = pytest.mark.trouble
+
 _posix = pytest.mark.skipif(os.name != "posix", reason="devices, pipes and signals are POSIX")
 
 
