@@ -27,6 +27,7 @@ _MODULES = {
     "export": "export",
     "edge": "edge",
     "study": "study",
+    "scale": "scale",
     "teaching": "teaching",
     "exercises": "teaching.exercises",
 }

@@ -14,6 +14,7 @@ import fsspec
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests-0123456789"
 BUCKET = "line"
 _FORBIDDEN = ("tensorflow", "keras", "matplotlib")
+_AS_A_NANNY = {"OMP_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": "65536"}  # sets them
 
 
 def free_port() -> int:
@@ -113,7 +114,7 @@ class Cluster:
         paths = [str(self.folder / "forbidden"), os.environ.get("PYTHONPATH", "")]
         variables = {
             **os.environ,
-            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+            **_AS_A_NANNY,
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         }
         command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *arguments]

@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def check_options(options: argparse.Namespace, path: Path) -> detecting.AnyDetector:
     """Find what cannot be done before any work, and return the unfitted detector."""
     augmenting.check(options)
-    check_writable_file(path)
+    check_writable_file(path, "a TFLite model")
     return detecting.make_detector(options)
 
 
@@ -67,13 +67,31 @@ def deploy(
     detector = fitted or detecting.fit(extract, samples, name, options)
     first = read(samples.paths[0], extract.origin.bits)
     facts = {"category": name, "image_shape": first.shape[:2]}
+    write(extract, detector, _images_to_check(samples.paths, extract), facts, path)
+
+
+def write(extract, detector: detecting.AnyDetector, images: np.ndarray, facts: dict, path: Path):
+    """Write and check the model of network and detector, and say what it is.
+
+    Parameters
+    ----------
+    extract : Extractor
+    detector : detector
+        Fitted.
+    images : ndarray of uint8, shape (N, S, S, 3)
+        Normal ones to check the model by, and by their negatives, which are surely anomalous.
+    facts : dict
+        Of the record: the category, and the shape of the training images.
+    path : Path
+    """
     model = build(extract.model, detector, facts)
-    images = _images_to_check(samples.paths, extract)
+    images = np.concatenate([images, 255 - images])
     error = check(model, images, detector.anomaly_score(_scored_input(extract, images, detector)))
     write_bytes(path, model)
+    network = f"{extract.origin.backbone} {extract.origin.precision}"
     threshold = f"threshold {detector.threshold_:.3f}" if detector.has_threshold else "no threshold"
     print(
-        f"{path}: {name}, {options.model_name} {options.precision}, {len(model) / 1e6:.1f} MB\n"
+        f"{path}: {facts['category']}, {network}, {len(model) / 1e6:.1f} MB\n"
         f"  fitted on {detector.n_train_} images: {detector.words}\n"
         f"  {threshold}; checked on {len(images)} images: all scores "
         f"differ, and agree with the Python detector's within {error:.1e} of their size"
@@ -98,8 +116,7 @@ def _scored_input(
 
 
 def _images_to_check(paths: list[Path], extract) -> np.ndarray:
-    """Return some training images and their negatives, which are surely anomalous."""
+    """Return some training images."""
     origin = extract.origin
     pictures = stream(paths[:_CHECKED_IMAGES], origin.input_size, origin.protocol, bits=origin.bits)
-    images = np.unique([x.pixels for x in pictures if x.error is None], axis=0)
-    return np.concatenate([images, 255 - images])
+    return np.unique([x.pixels for x in pictures if x.error is None], axis=0)

@@ -24,7 +24,7 @@ from ..datasets import list_images
 from ..export import HeatMaps, Row, Scorer, cells, check_table, columns, write_table
 from ..ground import UserError, available_cores, check_writable, write_bytes
 from ..images import read
-from . import values
+from . import clusters, values
 from .names import file_name
 
 _STDIN = "-"
@@ -70,6 +70,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a folder for pictures of where each score comes from, one after the other",
     )
+    clusters.add_options(parser)
 
 
 def execute(options: argparse.Namespace) -> None:
@@ -77,26 +78,64 @@ def execute(options: argparse.Namespace) -> None:
     output: Path | None = vars(options).get("output")
     if output:
         check_table(output)
+    if "scheduler" in options:
+        levels, rows, count = _on_cluster(options)
+        return _finish(levels, rows, count, output)
     paths = _paths(options.images)
     scorer = Scorer(options.detector, options.threads, vars(options).get("threshold"))
     if scorer.threshold is None:
         print("no threshold, so nothing is decided; give one with --threshold", file=sys.stderr)
     draw = _drawer(scorer, options)
     partial = output and output.with_name(f"{output.name}.partial")
-    counts: Counter = Counter()
-    rows = _counted(_with_bar(scorer.rows(paths, partial), len(paths), output), counts)
+    rows = _with_bar(scorer.rows(paths, partial), len(paths), output)
     if draw:
         rows = _drawn(rows, draw)
+    _finish(scorer.levels, rows, len(paths), output)
+
+
+def _on_cluster(options: argparse.Namespace) -> tuple[list[str], Iterator[Row], int]:
+    """Score on a cluster.
+
+    Returns
+    -------
+    levels : list of str
+    rows : iterator of Row
+    count : int
+        How many rows there are.
+    """
+    from .. import scale
+
+    if "heat_maps" in options:
+        raise UserError("--scheduler draws no heat maps; score the images of interest without it")
+    images, left_out = scale.list_urls(options.images, options.column)
+    if left_out:
+        print(left_out, file=sys.stderr)
+    with scale.connect(options.scheduler) as client:
+        places, levels = scale.score_to(
+            images,
+            options.detector,
+            client,
+            vars(options).get("folder"),
+            vars(options).get("threshold"),
+            options.partition,
+        )
+    return levels, scale.read_rows(places, levels), len(images)
+
+
+def _finish(levels: Sequence[str], rows: Iterable[Row], count: int, output: Path | None) -> None:
+    """Write or print the rows, and say how many are what."""
+    counts: Counter = Counter()
+    rows = _counted(rows, counts)
     if output:
-        write_table(output, scorer.levels, rows)
+        write_table(output, levels, rows)
         with suppress(OSError):  # another run may have it open, or have removed it
-            partial.unlink()
+            output.with_name(f"{output.name}.partial").unlink()
         print(f"{output}: {', '.join(f'{n} {what}' for what, n in sorted(counts.items()))}")
     else:
-        _print(scorer.levels, rows)
+        _print(levels, rows)
     if failed := counts["error"]:
         raise UserError(
-            f"{failed} of {len(paths)} images could not be scored; the column error says why"
+            f"{failed} of {count} images could not be scored; the column error says why"
         )
 
 

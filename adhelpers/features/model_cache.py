@@ -66,7 +66,9 @@ def choose_calibration(samples: Samples, count: int = 100, seed: int = 0) -> Sam
     return samples.subset(np.sort(rows))
 
 
-def calibration_images(samples: Samples, size: int, protocol: str, bits: int) -> tuple[list, str]:
+def calibration_images(
+    samples: Samples, size: int, protocol: str, bits: int = MOST_BITS
+) -> tuple[list, str]:
     """Read calibration images, and return them with a digest of them all and of how they are used.
 
     Unreadable files are left out: the extraction that follows reports them.

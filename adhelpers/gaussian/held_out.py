@@ -9,7 +9,6 @@ from functools import reduce
 from operator import add
 
 import numpy as np
-from sklearn.model_selection import KFold
 
 from .covariance import Covariance
 from .distance import Gaussian
@@ -46,6 +45,8 @@ def folds(groups: Sequence, n_folds: int, seed: int = 0) -> list[np.ndarray]:
     >>> [part.tolist() for part in folds(range(6), 2)]
     [[1, 2, 5], [0, 3, 4]]
     """
+    from sklearn.model_selection import KFold  # 120 MB that workers do without
+
     count = len(set(groups))
     if count <= MIN_IMAGES:
         return []

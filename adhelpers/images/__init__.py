@@ -4,5 +4,14 @@ from .augmentation import USUAL, Augmentation
 from .depth import DEPTHS, MOST_BITS
 from .headers import check_pixels, read_header
 from .protocols import PROTOCOLS, of_size, output_size, resize, seen_window, to_square
-from .reading import Picture, bits_in_use, check_file, decode, read, read_picture, stream
+from .reading import (
+    Picture,
+    bits_in_use,
+    bits_in_use_in,
+    check_file,
+    decode,
+    read,
+    read_picture,
+    stream,
+)
 from .resampling import resampled, summed_on_finest

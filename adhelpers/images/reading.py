@@ -228,15 +228,24 @@ def bits_in_use(paths: Iterable[Path]) -> int:
     >>> bits_in_use([folder / "a.png"])
     10
     """
+    return _bits_of(ordered_map(_largest_of_file, paths, available_cores()))
+
+
+def bits_in_use_in(contents: Iterable[bytes]) -> int:
+    """Return the same of files' contents."""
+    return _bits_of(map(_largest_of_16_bits, contents))
+
+
+def _bits_of(samples: Iterable[int]) -> int:
     largest = 0
-    for sample in ordered_map(_largest_of_16_bits, paths, available_cores()):
+    for sample in samples:
         largest = max(largest, sample)
         if largest >> DEPTHS[-2]:
             break
     return next(bits for bits in DEPTHS if not largest >> bits) if largest else MOST_BITS
 
 
-def _largest_of_16_bits(path: Path) -> int:
+def _largest_of_file(path: Path) -> int:
     """Return the largest sample of a 16-bit image; 0 of another one, or if it cannot be read."""
     with suppress(OSError, UserError):
         check_file(path)
@@ -244,9 +253,15 @@ def _largest_of_16_bits(path: Path) -> int:
             data = file.read(32)
             if (start := read_header(data)).kind == "TIFF" or start.bits > 8:
                 data += file.read()
+        return _largest_of_16_bits(data)
+    return 0
+
+
+def _largest_of_16_bits(data: bytes) -> int:
+    with suppress(UserError):
         header = read_header(data)
         if header.bits > 8 and header.shape:
-            check_pixels(header.shape, path)
+            check_pixels(header.shape, "")
             image = decoded(data, header)
             if image is not None and image.dtype == np.uint16:
                 return int(image.max())

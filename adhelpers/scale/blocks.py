@@ -17,7 +17,7 @@ from .worker import runner_of, versions
 Sums = dict[str, Moments] | dict[str, LocalMoments]  # by level
 
 #: So many images are summed up in one step.
-BLOCK = 128
+BLOCK = 64
 _CHUNK = 32  # images that are fetched while those before them are run
 
 

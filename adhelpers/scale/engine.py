@@ -30,6 +30,10 @@ _AHEAD = 3  # tasks for each thread of the cluster
 _LOST = (CommClosedError, asyncio.CancelledError, FutureCancelledError, FuturesCancelledError)
 
 
+class Lost(RuntimeError):
+    """A task's result went with its worker, or its scheduler."""
+
+
 @contextmanager
 def connect(address: str, patience: float = PATIENCE) -> Iterator[Client]:
     """Connect to a cluster, or start one of so many processes on this machine.
@@ -162,7 +166,7 @@ def _spread(
         for future in _finished(client, list(under_way)):
             place = under_way.pop(future)
             result = _outcome(future)
-            if not isinstance(result, (*_LOST, KilledWorker, ModelMissing)):
+            if not isinstance(result, (Lost, KilledWorker, ModelMissing)):
                 yield place, result
             elif tries[place] == TRIES:
                 yield place, UserError(f"it was lost {TRIES} times with its worker")
@@ -186,12 +190,14 @@ def _finished(client: Client, futures: list[distributed.Future]) -> list[distrib
 
 
 def _outcome(future: distributed.Future) -> object:
-    """Return a future's result, or its error, and let go of it."""
+    """Return a future's result, or the task's error, or `Lost`; and let go of it."""
     try:
+        if future.status == "error":
+            return future.exception(timeout=PATIENCE)
         return future.result(timeout=PATIENCE)
+    except (*_LOST, TimeoutError):  # it ended, and its worker before the result was fetched
+        return Lost()
     except Exception as error:
-        return error
-    except asyncio.CancelledError as error:
         return error
     finally:
         future.release()

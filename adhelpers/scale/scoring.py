@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -106,6 +106,16 @@ def score_to(
     missing = [task for task in tasks if task.place.rpartition("/")[2] not in there]
     in_parallel(client, _score_partition, missing, "score", content)
     return [task.place for task in tasks], levels
+
+
+def read_rows(places: Iterable[str], levels: Sequence[str]) -> Iterator[Row]:
+    """Yield the rows of the files that `score_to` names, one file after the other."""
+    from pyarrow import parquet
+
+    for place in places:
+        for row in parquet.read_table(storage.read(place)).to_pylist():
+            distances = {} if row["score"] is None else {name: row[name] for name in levels}
+            yield Row(row["path"], row["score"], row["threshold"], distances, row["error"])
 
 
 def as_sources(urls: str | Path | Iterable) -> list[Source]:

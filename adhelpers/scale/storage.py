@@ -50,7 +50,8 @@ def reason(error: BaseException, path: str = "") -> str:
     path : str
         What need not be said again at its start.
     """
-    words = " ".join((getattr(error, "strerror", None) or str(error) or "").split())
+    told = getattr(error, "strerror", None)
+    words = " ".join((told if isinstance(told, str) else str(error)).split())
     words = words.removeprefix(f"{path}: ")
     return _QUERY.sub("", _USER.sub("", words))[:200] or type(error).__name__
 

@@ -11,7 +11,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from scale_cluster import Cluster, end
 
-from adhelpers import UserError, scale
+from adhelpers import MahalanobisDetector, UserError, scale
 from adhelpers.scale import engine, storage, worker
 
 
@@ -183,7 +183,7 @@ def test_refusals_are_no_images_errors_and_not_asked_again(failing, network, mon
     failing.failures = 10**6
     images = [scale.Source("failing://a.png")]
     with pytest.raises(UserError, match=r"1 of 1 partitions are missing.*Access Denied"):
-        scale.fit(images, network)
+        scale.fit(images, network, detector=MahalanobisDetector())
     assert failing.calls == 1
 
 

@@ -46,9 +46,12 @@ def test_another_threshold_decides(detector, folder, client):
     assert set(table["decision"].dropna()) == {"ANOMALY"}
 
 
-def test_what_is_no_detector_is_one_line(network, folder):
-    for model, words in [(b"none", "no .tflite file"), (network.model, "nothing about itself")]:
+def test_what_is_no_detector_is_one_line(network, folder, detector):
+    for model, words in [
+        (b"none", "no .tflite file"),
+        (network.model, "not a detector that runs here"),
+    ]:
         with pytest.raises(UserError, match=words):
             scale.score(folder, model)
     with pytest.raises(UserError, match="finite number"):
-        scale.score(folder, network.model, threshold=float("nan"))
+        scale.score(folder, detector, threshold=float("nan"))
