@@ -2,7 +2,7 @@
 """Tell normal images from anomalous ones with a detector in one .tflite file.
 
 This file needs nothing of its package. Copy it and the detector to a device with Python 3.8 or
-newer, `pip install numpy opencv-python-headless ai-edge-litert`, and run
+newer, `pip install numpy opencv-python-headless ai-edge-litert`, and run::
 
     python edge.py detector.tflite image.png             # or several images, or folders
     find . -name '*.png' | python edge.py detector.tflite -
@@ -666,8 +666,8 @@ def _runtime():
 def _quiet_stderr() -> Iterator[None]:
     """Leave out the lines that the runtime writes of its own as it starts."""
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
     try:
+        os.dup2(nowhere, 2)
         yield
     finally:
         os.dup2(stderr, 2)

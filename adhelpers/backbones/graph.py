@@ -36,6 +36,9 @@ class Graph:
 
     def packed(self) -> bytes:
         """Return the content of a ``.tflite`` file."""
+        for buffer in self.model.buffers:
+            if isinstance(buffer.data, bytearray):  # would be packed number by number, for seconds
+                buffer.data = np.frombuffer(buffer.data, np.uint8)
         return bytes(flatbuffer_utils.convert_object_to_bytearray(self.model))
 
     def outputs(self) -> dict[str, int]:

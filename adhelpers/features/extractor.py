@@ -23,6 +23,7 @@ from .rows import rows_of_files
 from .table import Table, known_rows
 
 _CHECKPOINT_SECONDS = 10.0
+_CHECKPOINT_SHARE = 50  # what is done is written again for at most a 50th of the time
 
 
 class Extractor:
@@ -182,13 +183,13 @@ class Extractor:
             for digest, row in known_rows(path, self.origin, self.levels).items()
         }
         table = Table(samples, self.levels, self.origin)
-        saved = time.monotonic()
+        due = time.monotonic() + _CHECKPOINT_SECONDS
         try:
             for picture, row in rows_of_files(self, samples, known, self._runner.workers):
                 table.put(picture, row)
-                if partial and time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                if partial and (start := time.monotonic()) > due:
                     table.done().save(partial)
-                    saved = time.monotonic()
+                    due = _next_checkpoint(start, time.monotonic())
         except BaseException:
             if partial and table.filled.any():
                 table.done().save(partial)
@@ -276,3 +277,8 @@ class Extractor:
         With TFLite on one thread; with Keras on all cores.
         """
         return milliseconds(self._runner, self.origin.input_size, repeats)
+
+
+def _next_checkpoint(start: float, end: float) -> float:
+    """Return when to write again what is done, if it was now written from `start` to `end`."""
+    return end + max(_CHECKPOINT_SECONDS, _CHECKPOINT_SHARE * (end - start))

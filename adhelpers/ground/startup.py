@@ -109,8 +109,8 @@ def quiet_stderr() -> Iterator[None]:
     """Send what native code writes to stderr nowhere; Python's own errors still come through."""
     stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
     try:
+        os.dup2(nowhere, 2)
         yield
     finally:
         os.dup2(stderr, 2)

@@ -8,7 +8,7 @@ from pictures import draw_image, write_category, write_image
 import adhelpers as ad
 from adhelpers import images
 from adhelpers.datasets import mvtec
-from adhelpers.features import FeatureSet
+from adhelpers.features import FeatureSet, extractor
 from adhelpers.ground import UserError
 
 
@@ -111,6 +111,16 @@ def test_a_run_that_was_stopped_goes_on(counted, samples, tmp_path, monkeypatch)
     assert len(seen) == 6
     np.testing.assert_array_equal(features.levels["level_1"], extract(samples).levels["level_1"])
     assert [file.name for file in tmp_path.glob("*.npz")] == ["f.npz"]
+
+
+def test_checkpoints_that_take_ever_longer_keep_their_share_of_the_time():
+    now, due, written = 0.0, 10.0, 0.0
+    while now < 10_000:  # a write takes a hundredth of all the time before it, 100 s at the end
+        now, seconds = due, due / 100
+        written += seconds
+        due = extractor._next_checkpoint(now, now + seconds)
+    assert 0.01 < written / (now + seconds) < 0.04
+    assert extractor._next_checkpoint(5.0, 5.001) - 5.001 == pytest.approx(10.0)
 
 
 def test_a_run_that_was_stopped_twice_keeps_all_it_had(counted, samples, tmp_path, monkeypatch):
