@@ -1,8 +1,10 @@
 """Rows of scores as a table: its columns, and its file."""
 
+import io
 from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 from ..ground import UserError, check_writable_file, chosen, write_rows, written_whole
 from .scoring import Row
@@ -53,7 +55,19 @@ def _kind(path: Path) -> tuple[str | None, Callable]:
     return chosen(f"suffix of the table {path}", path.suffix.lower(), _TABLES)
 
 
+def as_parquet(levels: Sequence[str], rows: Iterable[Row]) -> bytes:
+    """Return rows as the content of a ``.parquet`` file."""
+    file = io.BytesIO()
+    _to_parquet(file, columns(levels), [cells(row, levels) for row in rows])
+    return file.getvalue()
+
+
 def _write_parquet(path: Path, head: Sequence[str], rows: Sequence[Sequence]) -> None:
+    with written_whole(path) as temporary:
+        _to_parquet(temporary, head, rows)
+
+
+def _to_parquet(where: Path | BinaryIO, head: Sequence[str], rows: Sequence[Sequence]) -> None:
     import pyarrow
     from pyarrow import parquet
 
@@ -62,8 +76,7 @@ def _write_parquet(path: Path, head: Sequence[str], rows: Sequence[Sequence]) ->
         pyarrow.array(column, kinds.get(name, pyarrow.float64()))
         for name, column in zip(head, zip(*rows, strict=True), strict=True)
     ]
-    with written_whole(path) as temporary:
-        parquet.write_table(pyarrow.table(data, names=list(head)), temporary)
+    parquet.write_table(pyarrow.table(data, names=list(head)), where)
 
 
 def _printable(text: str | None) -> str | None:

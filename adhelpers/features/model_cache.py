@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from ..backbones import Backbone, convert
 from ..datasets import Samples
-from ..ground import UserError, write_bytes
+from ..ground import UserError, check_writable, write_bytes
 from ..images import MOST_BITS, stream
 from ..quantization import check_calibration, quantize
 from .origin import Origin
@@ -120,6 +121,8 @@ def converted(
     place = _place(origin)
     if (model := _kept(place)) is not None:
         return model
+    with _naming_the_variable():
+        check_writable(place.parent)
     if origin.precision == "float32":
         model = convert(load_backbone())
     else:
@@ -151,9 +154,16 @@ def _keep(place: Path, model: bytes) -> None:
     """Write a model to the cache, and its checksum beside it, unless something else is there."""
     if os.path.lexists(place) and not place.is_file():
         return
-    try:
+    with _naming_the_variable():
         write_bytes(_checksum_place(place), hashlib.sha256(model).hexdigest().encode())
         write_bytes(place, model)
+
+
+@contextmanager
+def _naming_the_variable() -> Iterator[None]:
+    """Say, where the cache cannot be written, how to choose another folder."""
+    try:
+        yield
     except UserError as error:
         raise UserError(f"{error} for converted models by the variable ADHELPERS_CACHE") from error
 

@@ -1,6 +1,5 @@
 """Scores of many images by a detector in one file, as Parquet, a file for each partition."""
 
-import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import NamedTuple
 import cv2
 
 from .. import edge
-from ..export import Row, cells, columns
+from ..export import Row, as_parquet, columns
 from ..ground import UserError
 from . import storage
 from .blocks import fetched
@@ -144,7 +143,7 @@ def _score_partition(task: _Task) -> None:
         for chunk, contents in fetched(task.images)
         for image, content in zip(chunk, contents, strict=True)
     ]
-    storage.write(task.place, _parquet(rows, detector.record["levels"]))
+    storage.write(task.place, as_parquet(detector.record["levels"], rows))
 
 
 def _row(
@@ -158,22 +157,6 @@ def _row(
     except (OSError, ValueError, MemoryError, cv2.error) as error:
         return Row(path, None, threshold, error=storage.reason(error, path))
     return Row(path, score, threshold, distances)
-
-
-def _parquet(rows: Sequence[Row], levels: Sequence[str]) -> bytes:
-    import pyarrow
-    from pyarrow import parquet
-
-    head = columns(levels)
-    kinds = {name: pyarrow.string() for name in ("path", "decision", "error")}
-    table = [cells(row, levels) for row in rows]
-    data = [
-        pyarrow.array(column, kinds.get(name, pyarrow.float64()))
-        for name, column in zip(head, zip(*table, strict=True), strict=True)
-    ]
-    file = io.BytesIO()
-    parquet.write_table(pyarrow.table(data, names=head), file)
-    return file.getvalue()
 
 
 def _table(place: str):
