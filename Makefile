@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SITE_READY := $(VENV)/.site
 
-.PHONY: run test test-notebooks-full lint format notebooks student lab bench clean help
+.PHONY: run test test-notebooks-full lint format notebooks student lab site bench clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 22
@@ -19,7 +20,7 @@ run: $(READY)  ## the main job on the embedded data set; results in result/
 	$(BIN)/python mahalanobis_anomaly_detection.py --data_path synthetic --weights builtin --save_path result
 
 test: $(READY)  ## the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-notebooks-full: $(READY)  ## run the notebooks as several processors do; compare every text output
 	$(BIN)/python -m tools.notebooks.gate --as all
@@ -43,11 +44,19 @@ student: $(READY)  ## the notebooks without solutions, in build/student
 lab: $(READY)  ## open JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
+$(SITE_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[site]'
+	@touch $@
+
+site: $(SITE_READY)  ## the site, in build/site; then `make test` tests it as well
+	rm -rf build/site
+	$(BIN)/sphinx-build -W --keep-going --quiet -E -c docs/site -d build/doctrees . build/site
+
 bench: $(READY)  ## speed and memory: the whole job, the Gaussians, the deployed detector
 	$(BIN)/python benchmarks/main_job.py
 	$(BIN)/python benchmarks/gaussian.py
 	$(BIN)/python benchmarks/edge.py
 
 clean:  ## remove the environment and what runs wrote
-	rm -rf $(VENV) build data/synthetic
+	rm -rf $(VENV) build docs/api data/synthetic
 	find result -mindepth 1 ! -name README.md -delete

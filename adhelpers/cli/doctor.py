@@ -8,7 +8,6 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -80,29 +79,40 @@ def _python(options: argparse.Namespace) -> str:
 
 
 def _packages(options: argparse.Namespace) -> str:
-    versions = {}
-    for requirement in _requirements():
-        try:
-            found = metadata.version(requirement.name)
-        except metadata.PackageNotFoundError:
-            raise UserError(f"{requirement.name} is missing; {_INSTALL}") from None
+    needed, of_notebooks = _requirements(""), _requirements("notebooks")
+    with_notebooks = any(_version(requirement.name) for requirement in of_notebooks)
+    if with_notebooks:
+        needed += of_notebooks
+    for requirement in needed:
+        found = _version(requirement.name)
+        if found is None:
+            raise UserError(f"{requirement.name} is missing; {_INSTALL}")
         if not requirement.specifier.contains(found, prereleases=True):
             raise UserError(
                 f"{requirement.name} {found} found, {requirement.specifier} needed; {_INSTALL}"
             )
-        versions[requirement.name] = found
-    shown = ", ".join(f"{name} {versions[name]}" for name in ("tensorflow", "keras", "numpy"))
-    return f"{len(versions)} packages, among them {shown}"
+    shown = ", ".join(f"{name} {_version(name)}" for name in ("tensorflow", "keras", "numpy"))
+    rest = "" if with_notebooks else "; those of the notebooks are not installed"
+    return f"{len(needed)} packages, among them {shown}{rest}"
 
 
-def _requirements() -> Iterator:
-    """Yield what the package and its notebooks require here."""
+def _requirements(extra: str) -> list:
+    """Return what the package requires here: without extras, or for an extra alone."""
     from packaging.requirements import Requirement
 
-    for line in metadata.requires(_PACKAGE) or []:
-        requirement = Requirement(line)
-        if not requirement.marker or requirement.marker.evaluate({"extra": "notebooks"}):
-            yield requirement
+    found = [Requirement(line) for line in metadata.requires(_PACKAGE) or []]
+    always = [r for r in found if not r.marker or r.marker.evaluate({"extra": ""})]
+    if not extra:
+        return always
+    return [r for r in found if r not in always and r.marker.evaluate({"extra": extra})]
+
+
+def _version(package: str) -> str | None:
+    """Return a package's version, or None where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _keras(options: argparse.Namespace) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Value = TypeVar("Value")
 
@@ -57,7 +58,7 @@ def check_probability(value: float, name: str = "the probability") -> None:
         raise UserError(f"{name} must lie between 0 and 1, not {value!r}")
 
 
-def checked_truth(truth, name: str = "labels") -> np.ndarray:
+def checked_truth(truth, name: str = "labels") -> "np.ndarray":
     """Return labels or masks as an array of int, if they are 0 and 1, or bool.
 
     Raises
@@ -73,6 +74,8 @@ def checked_truth(truth, name: str = "labels") -> np.ndarray:
     Traceback (most recent call last):
     adhelpers.ground.errors.UserError: labels must be 0 (normal) and 1 (anomalous), or bool, not -1
     """
+    import numpy as np  # the commands start, and say what is missing, without it
+
     truth = np.asarray(truth)
     others = truth[~np.isin(truth, (0, 1))]
     if others.size:

@@ -38,14 +38,32 @@ def test_all_is_well(capsys):
     assert "9 levels, 2096 features" in printed["one image"]
 
 
-def test_a_missing_package_and_all_other_checks(capsys, monkeypatch):
+def hide(monkeypatch, *packages):
+    """Let packages seem to be not installed."""
+
     def version(name):
-        if name == "scipy":
+        if name in packages:
             raise metadata.PackageNotFoundError(name)
         return real(name)
 
     real = metadata.version
     monkeypatch.setattr(doctor.metadata, "version", version)
+
+
+def test_the_package_alone_does_without_those_of_the_notebooks(capsys, monkeypatch):
+    hide(monkeypatch, "jupyterlab", "ipykernel", "nbclient", "nbformat")
+    assert main(["doctor"]) == 0
+    assert "those of the notebooks are not installed" in lines(capsys)["packages"]
+
+
+def test_a_missing_package_of_the_notebooks(capsys, monkeypatch):
+    hide(monkeypatch, "ipykernel")
+    assert main(["doctor"]) == 2
+    assert "ipykernel is missing" in lines(capsys)["packages"]
+
+
+def test_a_missing_package_and_all_other_checks(capsys, monkeypatch):
+    hide(monkeypatch, "scipy")
     assert main(["doctor"]) == 2
     out, err = capsys.readouterr()
     assert "NOT OK  packages: scipy is missing; install the project again" in out
