@@ -26,6 +26,7 @@ COMMANDS = {
     "score": "Score images with a detector in one .tflite file, on all cores.",
     "explain": "Show where a detector finds images abnormal, and measure it against the masks.",
     "export": "Write a category's detector as one .tflite file: image in, anomaly score out.",
+    "page": "Write a detector as a web page: one HTML file, or a site.",
     "table": "Make one of the paper's tables for any data set.",
     "fetch": "Bring a data set: download MVTec AD, or draw the embedded one.",
     "doctor": "Check this machine: Python, packages, memory, weights, data, and one image.",

@@ -14,9 +14,13 @@ __getattr__ = lazy_names(
         "Row": "scoring",
         "Scorer": "scoring",
         "score_files": "scoring",
+        "as_parquet": "score_table",
         "cells": "score_table",
         "check_table": "score_table",
         "columns": "score_table",
+        "MOST_EXAMPLES": "page",
+        "single_page": "page",
+        "site": "page",
         "write_table": "score_table",
     },
 )
