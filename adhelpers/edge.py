@@ -9,6 +9,7 @@ newer, `pip install numpy opencv-python-headless ai-edge-litert`, and run::
     python edge.py detector.tflite 0                     # the first camera, until Ctrl-C
     python edge.py detector.tflite --benchmark image.png
     python edge.py detector.tflite --overlay drawn image.png   # where, if the detector knows
+    python edge.py detector.tflite --verify reference.npz      # the same scores as elsewhere?
 
 or, in a program, `edge.Detector("detector.tflite").score(rgb_image)`. The command ends with 0; 2
 if something was wrong with the detector or an image (a line each on stderr); 130 after Ctrl-C.
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import io
 import json
 import math
 import os
@@ -42,6 +44,8 @@ import numpy as np
 RECORD_NAME = b"ADHELPERS_DETECTOR"
 #: What an exported file ends with, where no runtime looks, before the SHA-256 of all until there.
 SEAL = b"ADHELPERS_SHA256"
+#: How far scores may differ between machines, of their size, to count as the same.
+TOLERANCE = 1e-3
 #: More do no good, and a million end in a segmentation fault.
 MOST_THREADS = 256
 
@@ -75,6 +79,8 @@ class Detector:
 
     Attributes
     ----------
+    digest : str
+        The SHA-256 of the model, hexadecimal.
     record : dict
         What the model tells about itself; empty if it tells nothing.
     threshold : float or None
@@ -115,6 +121,7 @@ class Detector:
                 self.run(np.zeros((self.size, self.size, 3), np.uint8))  # the first run is slow
         except Exception as error:  # the runtimes raise all kinds
             raise EdgeError(f"{name}: not a detector that runs here ({_line(error)})") from error
+        self.digest = hashlib.sha256(content).hexdigest()
         self.bits = self.record.get("bits", 16)
         self.threshold = self.record.get("threshold") if threshold is None else float(threshold)
 
@@ -512,6 +519,42 @@ def benchmark(detector: Detector, image: np.ndarray, repeats: int = 200) -> dict
     return {name: round(value, 3) for name, value in measured.items()}
 
 
+def verify(detector: Detector, reference: bytes) -> list[tuple[str, float, float]]:
+    """Score the images of a reference file again, as `adhelpers export --reference` writes it.
+
+    Returns
+    -------
+    rows : list of (str, float, float)
+        Of each image its name, its score here, and the relative difference from the score there.
+
+    Raises
+    ------
+    EdgeError
+        If the file is damaged, or of another detector, or an image cannot be scored.
+    """
+    try:
+        with np.load(io.BytesIO(reference), allow_pickle=False) as file:
+            digest, names = str(file["detector"]), list(map(str, file["names"]))
+            scores, ends, data = list(map(float, file["scores"])), file["ends"], file["data"]
+        parts = [part.tobytes() for part in np.split(data, ends[:-1])]
+        if not 0 < len(parts) == len(names) == len(scores) or ends[-1] != len(data):
+            raise ValueError("its parts do not fit together")
+        if not all(map(math.isfinite, scores)):
+            raise ValueError("a score is no finite number")
+    except Exception as error:  # NumPy and zipfile raise all kinds
+        raise EdgeError(f"the reference is damaged, or none ({_line(error)})") from error
+    if digest != detector.digest:
+        raise EdgeError(
+            f"the reference is of another detector (SHA-256 {digest[:12]}..., "
+            f"not {detector.digest[:12]}...); take the one that was written beside it"
+        )
+    rows = []
+    for name, part, there in zip(names, parts, scores):  # noqa: B905 (newer than 3.8)
+        score, _ = detector.score(decode(part, name, detector.bits))
+        rows.append((name, score, abs(score - there) / max(abs(there), 1e-12)))
+    return rows
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _options(arguments)
@@ -541,14 +584,18 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.error = lambda message: parser.exit(2, f"edge.py: {message}; see edge.py --help\n")
     add = parser.add_argument
     add("detector", help="a .tflite file as `adhelpers export` writes it")
-    add("images", nargs="+", help="images, folders, - for paths on stdin, or a camera's number")
+    add("images", nargs="*", help="images, folders, - for paths on stdin, or a camera's number")
     add("--format", choices=("text", "csv", "json"), default="text", help="json: an object a line")
     add("--threshold", type=float, metavar="T", help="instead of the detector's own")
     add("--threads", type=int, metavar="N", default=min(4, os.cpu_count() or 1))
     add("--frames", type=int, metavar="N", help="pictures of a camera; endless when not given")
     add("--overlay", metavar="DIR", help="draw where each image is abnormal, to DIR/NAME.png")
+    add("--verify", metavar="FILE", help="score a reference's images and compare, instead")
     add("--benchmark", action="store_true", help="time the first image instead of scoring all")
-    return parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
+    if not options.images and options.verify is None:
+        parser.error("the following arguments are required: images")
+    return options
 
 
 def _score_all(options: argparse.Namespace) -> int:
@@ -557,6 +604,8 @@ def _score_all(options: argparse.Namespace) -> int:
     if options.frames is not None and options.frames < 1:
         raise EdgeError(f"{options.frames} frames: choose a whole number from 1 on")
     detector = Detector(options.detector, options.threads, options.threshold)
+    if options.verify is not None:
+        return _verify(detector, options.verify)
     if not detector.record:
         _warn(f"{options.detector}: tells nothing about itself; images are resized to a square")
     if detector.threshold is None:
@@ -588,6 +637,18 @@ def _score_all(options: argparse.Namespace) -> int:
     if image is None:
         raise EdgeError(f"no images in {', '.join(options.images)}")
     return code
+
+
+def _verify(detector: Detector, path: str) -> int:
+    rows = verify(detector, _read(Path(path)))
+    for name, score, difference in rows:
+        print(f"{_shown(name)}  {score:.6g}  {difference:.1e}")
+    largest = max(difference for *_, difference in rows)
+    print(f"{len(rows)} images, largest relative difference {largest:.1e}", flush=True)
+    if largest > TOLERANCE:
+        _warn(f"above {TOLERANCE:g}: set the threshold by normal images that are scored here")
+        return 2
+    return 0
 
 
 def _has_other_aspect(image: np.ndarray, trained_on: list[int] | None) -> bool:

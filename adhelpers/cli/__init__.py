@@ -24,6 +24,9 @@ COMMANDS = {
     "run": "Fit a detector per category, score its test images, and draw the ROC curves.",
     "fit": "Fit a detector to normal images, and write it as one .tflite file.",
     "score": "Score images with a detector in one .tflite file, on all cores.",
+    "monitor": "Tell from tables of scores whether what a detector sees has drifted.",
+    "recalibrate": "Give a detector a new threshold by new normal images, without a new fit.",
+    "verify": "Tell whether a detector scores here as where its reference was made.",
     "explain": "Show where a detector finds images abnormal, and measure it against the masks.",
     "export": "Write a category's detector as one .tflite file: image in, anomaly score out.",
     "page": "Write a detector as a web page: one HTML file, or a site.",
@@ -44,9 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0; 2 for something that the user can put right (one line on stderr); 128 and the number of
-        the signal that ended it: 130 after Ctrl-C (SIGINT), 143 after SIGTERM, 129 after SIGHUP,
-        and 141 (SIGPIPE) where whoever read the output had had enough.
+        0; 3 from ``monitor`` where there is drift; 2 for something that the user can put right
+        (one line on stderr); 128 and the number of the signal that ended it: 130 after Ctrl-C
+        (SIGINT), 143 after SIGTERM, 129 after SIGHUP, and 141 (SIGPIPE) where whoever read the
+        output had had enough.
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # our errors name the file; OpenCV's don't
     os.environ["MPLBACKEND"] = "agg"  # figures are files here, whatever the user's setting
@@ -65,9 +69,9 @@ def _run(words: Sequence[str]) -> int:
     except SystemExit:  # after --help
         flush_stdout()
         raise
-    options.execute(options)
+    code = options.execute(options) or 0
     flush_stdout()  # here, where a full disk can still be said
-    return 0
+    return code
 
 
 def _ended(error: BaseException) -> int:

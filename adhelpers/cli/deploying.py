@@ -8,11 +8,11 @@ import numpy as np
 from .. import edge
 from ..datasets import Samples
 from ..detector import DETECTORS, kind_of
-from ..export import build, check
+from ..export import build, check, write_reference
 from ..features import FeatureMaps, FeatureSet
 from ..ground import check_writable_file, write_bytes
 from ..images import read, stream
-from . import augmenting, detecting
+from . import augmenting, detecting, values
 from . import options as shared
 
 _CHECKED_IMAGES = 8
@@ -27,6 +27,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser, "local", " (the default finds small defects best on most images: docs/where.md)"
     )
     detecting.add_detector_options(parser)
+    parser.add_argument(
+        "--reference",
+        type=values.whole_number(1, 1000),
+        default=argparse.SUPPRESS,
+        metavar="N",
+        help="write so many of the images with their scores beside the detector "
+        "(.reference.npz), for adhelpers verify and edge.py --verify on other machines",
+    )
     augmenting.add_augment_options(parser)
 
 
@@ -67,11 +75,17 @@ def deploy(
     detector = fitted or detecting.fit(extract, samples, name, options)
     first = read(samples.paths[0], extract.origin.bits)
     facts = {"category": name, "image_shape": first.shape[:2]}
-    write(extract, detector, _images_to_check(samples.paths, extract), facts, path)
+    model = write(extract, detector, _images_to_check(samples.paths, extract), facts, path)
+    if count := vars(options).get("reference"):
+        place = path.with_suffix(".reference.npz")
+        write_reference(place, model, samples.paths[:count])
+        print(f"{place}: {min(count, len(samples))} images and their scores")
 
 
-def write(extract, detector: detecting.AnyDetector, images: np.ndarray, facts: dict, path: Path):
-    """Write and check the model of network and detector, and say what it is.
+def write(
+    extract, detector: detecting.AnyDetector, images: np.ndarray, facts: dict, path: Path
+) -> bytes:
+    """Write and check the model of network and detector, say what it is, and return it.
 
     Parameters
     ----------
@@ -96,6 +110,7 @@ def write(extract, detector: detecting.AnyDetector, images: np.ndarray, facts: d
         f"  {threshold}; checked on {len(images)} images: all scores "
         f"differ, and agree with the Python detector's within {error:.1e} of their size"
     )
+    return model
 
 
 def say_how_to_use(path: Path) -> None:

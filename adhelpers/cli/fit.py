@@ -77,6 +77,8 @@ def _fit_on_cluster(options: argparse.Namespace) -> None:
         raise UserError("--scheduler fits --detector pooled or local, not both; choose one")
     if options.augment:
         raise UserError("--scheduler makes no copies; leave out --augment")
+    if "reference" in options:
+        raise UserError("--scheduler writes no --reference; leave it out")
     if PRECISIONS[options.precision].calibrated:
         raise UserError(
             f"--precision {options.precision} is calibrated by images on this disk; with "

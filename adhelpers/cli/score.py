@@ -70,6 +70,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a folder for pictures of where each score comes from, one after the other",
     )
+    add(
+        "--image_statistics",
+        action="store_true",
+        help="add each image's mean grey value (light) and sharpness, for adhelpers monitor",
+    )
     clusters.add_options(parser)
 
 
@@ -82,7 +87,8 @@ def execute(options: argparse.Namespace) -> None:
         levels, rows, count = _on_cluster(options)
         return _finish(levels, rows, count, output)
     paths = _paths(options.images)
-    scorer = Scorer(options.detector, options.threads, vars(options).get("threshold"))
+    threshold = vars(options).get("threshold")
+    scorer = Scorer(options.detector, options.threads, threshold, options.image_statistics)
     if scorer.threshold is None:
         print("no threshold, so nothing is decided; give one with --threshold", file=sys.stderr)
     draw = _drawer(scorer, options)
@@ -107,6 +113,8 @@ def _on_cluster(options: argparse.Namespace) -> tuple[list[str], Iterator[Row], 
 
     if "heat_maps" in options:
         raise UserError("--scheduler draws no heat maps; score the images of interest without it")
+    if options.image_statistics:
+        raise UserError("--scheduler keeps no --image_statistics; score without it")
     images, left_out = scale.list_urls(options.images, options.column)
     if left_out:
         print(left_out, file=sys.stderr)

@@ -11,6 +11,8 @@ __getattr__ = lazy_names(
         "check": "detector_graph",
         "describe": "detector_graph",
         "HeatMaps": "heat_maps",
+        "RECALIBRATIONS": "recalibration",
+        "recalibrated": "recalibration",
         "Row": "scoring",
         "Scorer": "scoring",
         "score_files": "scoring",
@@ -21,6 +23,7 @@ __getattr__ = lazy_names(
         "MOST_EXAMPLES": "page",
         "single_page": "page",
         "site": "page",
+        "write_reference": "reference",
         "write_table": "score_table",
     },
 )

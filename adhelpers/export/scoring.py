@@ -20,7 +20,7 @@ from stat import S_ISREG
 
 import cv2
 
-from .. import edge
+from .. import edge, images
 from ..ground import UserError, available_cores, ordered_map
 
 Identity = tuple[str, int, int]  # an image file's path, size in bytes, and time of change in ns
@@ -46,8 +46,6 @@ class Row:
     error : str or None
         Why there is no score, in one line.
 
-    Examples
-    --------
     >>> Row("a.png", 12.5, threshold=10.0).decision
     'ANOMALY'
     """
@@ -94,11 +92,13 @@ class Scorer:
         How many images are under way at once, each on one thread; all cores when not given.
     threshold : float, optional
         Scores above it are anomalous; the detector's own when not given.
+    image_statistics : bool
+        Whether to add each image's light and sharpness to its distances.
 
     Attributes
     ----------
     levels : list of str
-        The names of the distances, in their order.
+        The names of the distances, in their order, and of the statistics.
     threshold : float or None
     threads : int
 
@@ -114,12 +114,13 @@ class Scorer:
         detector: bytes | str | Path,
         threads: int | None = None,
         threshold: float | None = None,
+        image_statistics: bool = False,
     ):
+        self._statistics = image_statistics
         self.threads = available_cores() if threads is None else threads
-        if not 1 <= self.threads <= edge.MOST_THREADS:
-            raise UserError(
-                f"{self.threads} threads: choose a whole number from 1 to {edge.MOST_THREADS}"
-            )
+        most = edge.MOST_THREADS
+        if not 1 <= self.threads <= most:
+            raise UserError(f"{self.threads} threads: choose a whole number from 1 to {most}")
         if threshold is not None and not math.isfinite(threshold):
             raise UserError(f"the threshold must be a finite number, not {threshold}")
         self._name = "the detector" if isinstance(detector, bytes) else str(detector)
@@ -130,7 +131,8 @@ class Scorer:
                 f"{self._name}: tells nothing about itself; write it by adhelpers fit or export"
             )
         self._idle = [first]
-        self.levels = list(first.record.get("levels", ()))
+        more = images.STATISTICS if image_statistics else ()
+        self.levels = [*first.record.get("levels", ()), *more]
         self.threshold = first.threshold if threshold is None else threshold
 
     def rows(
@@ -164,7 +166,8 @@ class Scorer:
             for _, row in ordered_map(partial(self._row, known={}), paths, self.threads):
                 yield row
             return
-        owner = f"{sha256(self._content).hexdigest()} {self.threshold!r}"
+        kind = " with statistics" if self._statistics else ""
+        owner = f"{sha256(self._content).hexdigest()} {self.threshold!r}{kind}"
         with closing(_Checkpoint(checkpoint, owner)) as saved:
             work = partial(self._row, known=saved.known)
             for identity, row in ordered_map(work, paths, self.threads):
@@ -178,7 +181,7 @@ class Scorer:
         """Return what an image file is known by, None if it has no score, and its row."""
         with self._detector() as detector:
             try:
-                identity, (score, distances) = _scores(detector, path, known)
+                identity, (score, distances) = _scores(detector, path, known, self._statistics)
             except _UNREADABLE as error:
                 return None, Row(str(path), None, self.threshold, error=_reason(error, path))
         return identity, Row(str(path), score, self.threshold, distances)
@@ -215,7 +218,7 @@ def _content(path: Path) -> bytes:
 
 
 def _scores(
-    detector: edge.Detector, path: str | Path, known: Mapping[Identity, Scores]
+    detector: edge.Detector, path: str | Path, known: Mapping[Identity, Scores], statistics: bool
 ) -> tuple[Identity, Scores]:
     """Score an image file, unless its scores are known."""
     _check_regular(path)
@@ -228,7 +231,8 @@ def _scores(
     score, distances = detector.score(image)
     if not math.isfinite(score):
         raise ValueError("score is not a number: is the detector damaged?")
-    return identity, (score, distances)
+    more = images.light_and_sharpness(image) if statistics else {}
+    return identity, (score, {**distances, **more})
 
 
 def _check_regular(path: str | Path) -> None:

@@ -15,3 +15,4 @@ from .reading import (
     stream,
 )
 from .resampling import resampled, summed_on_finest
+from .statistics import STATISTICS, light_and_sharpness
