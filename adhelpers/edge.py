@@ -542,7 +542,9 @@ def verify(detector: Detector, reference: bytes) -> list[tuple[str, float, float
         if not all(map(math.isfinite, scores)):
             raise ValueError("a score is no finite number")
     except Exception as error:  # NumPy and zipfile raise all kinds
-        raise EdgeError(f"the reference is damaged, or none ({_line(error)})") from error
+        raise EdgeError(
+            "the reference is damaged, or none; take the .npz that was written beside the detector"
+        ) from error
     if digest != detector.digest:
         raise EdgeError(
             f"the reference is of another detector (SHA-256 {digest[:12]}..., "
