@@ -13,14 +13,14 @@ import pytest
 from adhelpers import cli
 from adhelpers.ground import UserError
 
+pytestmark = pytest.mark.trouble
+
 _posix = pytest.mark.skipif(os.name != "posix", reason="signals and devices are POSIX")
 
 #: A program that runs `adhelpers doctor` with the body of a command put in its place.
 _PROGRAM = """
 import sys, types
 from adhelpers import cli, ground
-
-pytestmark = pytest.mark.trouble
 def execute(options):
     {body}
 command = types.ModuleType("adhelpers.cli.doctor", "A command.")
