@@ -4,8 +4,10 @@ The functions return a `matplotlib.figure.Figure`; `save` writes it whole. They 
 open no window.
 """
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from html import escape
 from io import BytesIO
 from pathlib import Path
 
@@ -35,23 +37,28 @@ def save(figure: Figure, path: str | Path, dpi: int = 120) -> None:
 def show(figure: Figure, alt: str, dpi: int = 90) -> None:
     """Show a figure in a notebook, with a text for readers who cannot see it.
 
+    It is shown as HTML, ``<img alt=...>``: JupyterLab and nbconvert pass over the text that an
+    output of type image/png keeps beside the picture.
+
     Parameters
     ----------
     figure : Figure
     alt : str
-        What there is to see, in a sentence; kept with the picture.
+        What there is to see, in a sentence.
     dpi : int
         Of the picture: a PNG, or a JPEG where a PNG would be large.
     """
-    from IPython.display import Image, display
+    from IPython.display import display
 
-    buffer = BytesIO()
+    buffer, kind = BytesIO(), "png"
     figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight")
     if len(buffer.getvalue()) > _LARGE_PNG:
-        buffer = BytesIO()
+        buffer, kind = BytesIO(), "jpeg"
         settings = {"quality": 85, "optimize": True}
         figure.savefig(buffer, format="jpeg", dpi=dpi, bbox_inches="tight", pil_kwargs=settings)
-    display(Image(buffer.getvalue(), alt=" ".join(alt.split())))
+    words, picture = " ".join(alt.split()), b64encode(buffer.getvalue()).decode()
+    image = f'<img alt="{escape(words)}" src="data:image/{kind};base64,{picture}">'
+    display({"text/html": image, "text/plain": words}, raw=True)
 
 
 def roc(

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 
 import numpy as np
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from ..evaluation.plots import ANOMALY_COLOUR, NORMAL_COLOUR
 
 
-def strips(groups: Mapping[str, np.ndarray], quantity: str, title: str) -> Figure:
+def strips(
+    groups: Mapping[str, np.ndarray], quantity: str, title: str, log: bool = False
+) -> Figure:
     """Draw one row of marks per group, a mark for each value.
 
     Parameters
@@ -19,6 +23,8 @@ def strips(groups: Mapping[str, np.ndarray], quantity: str, title: str) -> Figur
     quantity : str
         What the values are, and their unit.
     title : str
+    log : bool
+        On a logarithmic axis; all values must be above 0.
     """
     figure = Figure(figsize=(7.4, 1.2 + 0.42 * len(groups)), layout="constrained")
     axes = figure.subplots()
@@ -30,14 +36,24 @@ def strips(groups: Mapping[str, np.ndarray], quantity: str, title: str) -> Figur
     axes.set_yticks(range(len(groups)), list(groups))
     axes.set(xlabel=quantity, title=title, ylim=(len(groups) - 0.4, -0.6))
     axes.legend(loc="best", fontsize=8)
+    if log:
+        widen_small_values(axes)
     return figure
+
+
+def widen_small_values(axes: Axes) -> None:
+    """Make the lower axis logarithmic, with plain numbers at 1, 2, 5, 10, 20 and so on."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def bars(
     series: Mapping[str, Mapping[str, float]],
     quantity: str,
     title: str,
-    chance: float | None = None,
+    line: tuple[str, float] | None = None,
 ) -> Figure:
     """Draw grouped bars: a group per key of the inner mappings, a colour per series.
 
@@ -48,8 +64,8 @@ def bars(
     quantity : str
         What the values are, and their unit.
     title : str
-    chance : float, optional
-        What guessing would give; drawn as a line.
+    line : (str, float), optional
+        What to compare with, such as guessing: its name in the legend, and its height.
     """
     keys = list(next(iter(series.values())))
     figure = Figure(figsize=(2.6 + 0.75 * len(keys), 3.8), layout="constrained")
@@ -61,9 +77,9 @@ def bars(
         axes.bar(places, [values[key] for key in keys], width, label=name, color=colours[i])
     axes.set_xticks(range(len(keys)), [key.replace("level_", "level ") for key in keys])
     axes.set(ylabel=quantity, title=title)
-    if chance is not None:
-        axes.axhline(chance, color="0.3", linestyle=":", linewidth=1.5, label="guessing")
-    if len(series) > 1 or chance is not None:
+    if line:
+        axes.axhline(line[1], color="0.3", linestyle=":", linewidth=1.5, label=line[0])
+    if len(series) > 1 or line:
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
@@ -138,17 +154,21 @@ def spectra(curves: Mapping[str, np.ndarray], title: str, n_shown: int | None = 
     Parameters
     ----------
     curves : dict of str to array, shape (D,)
-        Those up to a billionth of the largest are drawn at the lower edge.
+        Those up to a millionth of the largest are drawn at the lower edge, which is then marked.
     title : str
     n_shown : int, optional
         How many axes to show; all when not given.
     """
     figure = Figure(figsize=(7.4, 4.2), layout="constrained")
     axes = figure.subplots()
-    floor = 1e-9 * max(np.max(values) for values in curves.values())
+    floor = 1e-6 * max(np.max(values) for values in curves.values())
     for (name, values), style in zip(curves.items(), ("-", ":", "--", "-."), strict=False):
         shown = np.maximum(values[:n_shown], floor)
         axes.semilogy(np.arange(1, len(shown) + 1), shown, style, linewidth=2, label=name)
+    if any(np.min(values[:n_shown]) < floor for values in curves.values()):
+        words = "0, or too small to draw"
+        axes.axhline(floor, color="0.6", linewidth=1, zorder=0)
+        axes.annotate(words, (1, floor), (2, 3), textcoords="offset points", fontsize=8)
     axes.set(xlabel="axis, by falling variance of the training images", ylabel="variance")
     axes.set_title(title)
     axes.legend()

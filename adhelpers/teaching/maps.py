@@ -14,8 +14,9 @@ def scales(
     heats: Sequence[np.ndarray],
     titles: Sequence[str],
     title: str,
+    reach: float,
 ) -> Figure:
-    """Draw images, their heat maps on a scale of their own, and again on one scale for all.
+    """Draw images, their heat maps on a scale of their own, and by what normal images reach.
 
     Parameters
     ----------
@@ -24,20 +25,22 @@ def scales(
     heats : sequence of ndarray of float, shape (H, W)
     titles : sequence of str
     title : str
+    reach : float
+        What heat maps of normal images reach; twice that is drawn in full colour.
     """
     figure = Figure(figsize=(2.3 * len(pictures) + 1.2, 7.4), layout="constrained")
     grid = figure.subplots(3, len(pictures), squeeze=False)
-    common = max(np.abs(heat).max() for heat in heats)
     for column, picture, heat, words in zip(grid.T, pictures, heats, titles, strict=True):
         column[0].imshow(picture)
         column[0].set_title(words, fontsize=10)
-        for axes, limit in zip(column[1:], (np.abs(heat).max(), common), strict=True):
-            drawn = axes.imshow(heat, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    for line, words in zip(grid, ("image", "own scale", "one scale for all"), strict=True):
+        limit = np.abs(heat).max()
+        column[1].imshow(heat, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        drawn = column[2].imshow(heat / reach, cmap="RdBu_r", vmin=-2, vmax=2)
+    for line, words in zip(grid, ("image", "own scale", "by normal images"), strict=True):
         line[0].set_ylabel(words, fontsize=11)
         for axes in line:
             axes.set(xticks=[], yticks=[])
-    figure.colorbar(drawn, ax=list(grid[2]), label="part of the score", shrink=0.9)
+    figure.colorbar(drawn, ax=list(grid[2]), label="times what normal images reach", shrink=0.9)
     figure.suptitle(title)
     return figure
 

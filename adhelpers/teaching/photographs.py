@@ -1,7 +1,7 @@
 """For the notebook on the reader's own images: what to know of photographs before any network."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -176,14 +176,14 @@ def _odd(values: np.ndarray, least: float) -> np.ndarray:
     return away > max(least, _FAR * 1.4826 * np.nanmedian(away))
 
 
-def timeline(found: Survey, n_fit: int, title: str) -> Figure:
+def timeline(found: Survey, counts: Mapping[str, int], title: str) -> Figure:
     """Draw brightness and sharpness of photographs in their order.
 
     Parameters
     ----------
     found : Survey
-    n_fit : int
-        How many of the first ones are fitted on; the others are held out.
+    counts : dict of str to int
+        In how many parts they are used, in order: what for, and how many.
     title : str
     """
     figure = Figure(figsize=(7.4, 4.6), layout="constrained")
@@ -192,15 +192,19 @@ def timeline(found: Survey, n_fit: int, title: str) -> Figure:
         "sharpness\n(Laplacian, grey values)": found.sharpness,
     }
     column = figure.subplots(2, 1, sharex=True)
-    fitted, held_out = sns.color_palette("colorblind", 2)
+    colours = sns.color_palette("colorblind", len(counts))
+    ends = np.cumsum(list(counts.values()))
     places = np.arange(1, len(found.paths) + 1)
     for axes, (name, values) in zip(column, rows.items(), strict=True):
-        axes.plot(places[:n_fit], values[:n_fit], "o", color=fitted, label="to fit on", ms=4)
-        axes.plot(places[n_fit:], values[n_fit:], "s", color=held_out, label="held out", ms=4)
-        axes.axvline(n_fit + 0.5, color="0.5", linestyle=":")
+        for part, end, colour, mark in zip(counts, ends, colours, "os^Dv", strict=False):
+            own = slice(end - counts[part], end)
+            axes.plot(places[own], values[own], mark, color=colour, label=part, ms=4)
+        for end in ends[:-1]:
+            axes.axvline(end + 0.5, color="0.5", linestyle=":")
         axes.set_ylabel(name)
         axes.grid(color="0.92")
-    column[0].legend(fontsize=8)
+    handles = column[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=len(counts), fontsize=8)
     column[1].set_xlabel("photographs, in the order of their names")
     figure.suptitle(title)
     return figure

@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ..evaluation.plots import ANOMALY_COLOUR, NORMAL_COLOUR
+from .diagrams import widen_small_values
 
 
 def operators(model: bytes) -> dict[str, int]:
@@ -62,6 +63,7 @@ def sorted_curves(
         axes.semilogy(places, np.sort(np.maximum(values, floor)), color=colour, lw=2, label=name)
     if marked:
         axes.axhline(marked[1], color="0.3", linestyle=":", linewidth=1.5, label=marked[0])
+        axes.set_ylim(bottom=min(axes.get_ylim()[0], marked[1] / 2))  # off the frame
     axes.set(xlabel=f"{item}s in rising order, %", ylabel=quantity, title=title)
     axes.grid(axis="y", color="0.9")
     axes.legend(fontsize=9)
@@ -73,10 +75,12 @@ def decisions(
 ) -> Figure:
     """Draw scores of normal and anomalous images beside a threshold, a panel per detector.
 
+    The axis is logarithmic: normal images, which lie close together, can be told apart.
+
     Parameters
     ----------
     rows : dict of str to (labels, scores, threshold)
-        Labels 0 and 1, shape (N,); scores, shape (N,).
+        Labels 0 and 1, shape (N,); scores, shape (N,), above 0.
     quantity : str
         What the scores are.
     title : str
@@ -95,5 +99,6 @@ def decisions(
         axes.set_title(name, fontsize=10, loc="left")
     column[0].legend(fontsize=8, loc="upper right")
     column[-1].set_xlabel(quantity)
+    widen_small_values(column[-1])
     figure.suptitle(title)
     return figure

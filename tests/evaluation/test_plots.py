@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from pictures import draw_image, write_image
 
 from adhelpers.evaluation import heat_map_plots, lettering, plots
+from adhelpers.evaluation.explain import HeatMap
 from adhelpers.ground import UserError
 
 
@@ -107,3 +108,31 @@ def test_letters_that_no_font_has_are_spelled_out_and_others_stay(monkeypatch):
     monkeypatch.setattr(lettering, "_letters", lambda families: set(range(32, 256)))
     assert lettering.drawn("Prüfling 検\n查") == "Prüfling \\u691c\n\\u67e5"
     assert lettering.drawn("abcdefghij", 7) == "ab...ij"
+
+
+def heat_map(n_levels: int) -> HeatMap:
+    levels = {f"level_{i}": np.full((4, 4), i - 1.5) for i in range(1, n_levels + 1)}
+    distances = dict.fromkeys(levels, 1.0)
+    return HeatMap(levels, distances, float(n_levels), (64, 64), (0, 0, 64, 64))
+
+
+@pytest.mark.parametrize("n_levels", [1, 4, 8, 9])
+def test_every_level_has_a_panel_after_that_of_all_levels(n_levels):
+    figure = heat_map_plots.explanation(draw_image(0), heat_map(n_levels))
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    levels = [f"level_{i}: 1.0" for i in range(1, n_levels + 1)]
+    assert titles == ["image", f"all levels: {n_levels:.1f}", *levels]
+
+
+def test_heat_is_drawn_by_what_normal_images_reach():
+    normal = [np.full((8, 8), -2.0), np.full((8, 8), 5.0), np.zeros((8, 8))]
+    normal[1][0, 0] = -1.0
+    assert heat_map_plots.reach(normal) == 2.0
+    image, mask = draw_image(0), np.zeros((64, 64), bool)
+    example = heat_map_plots.Example(image, np.full((64, 64), -7.0), mask, "")
+    figure = heat_map_plots.gallery({"one": [example]}, reaches={"one": 2.0})
+    assert figure.axes[1].images[1].get_clim() == (-4, 4)
+    reaches = {"level_1": 1.0, "all levels": 3.0}
+    figure = heat_map_plots.explanation(image, heat_map(1), reaches=reaches)
+    shown = [axes.images[1].get_clim() for axes in figure.axes if len(axes.images) == 2]
+    assert shown == [(-6, 6), (-2, 2)]

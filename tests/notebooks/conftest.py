@@ -6,7 +6,16 @@ import pytest
 from tools.notebooks import derived, layout
 
 BULLETS = "- see one thing\n- do another\n- say a third"
-EXERCISE = "q1 = exercises.notebook_01.q1\naccuracy = ...\nq1.check(accuracy, data)  # stuck?"
+EXERCISE = """\
+q1 = exercises.notebook_01.q1
+
+
+def accuracy(labels):
+    return ...
+
+
+q1.check(accuracy, data.labels)  # stuck?"""
+OTHER = (("q1", "q2"), ("accuracy", "repaired"), ("(labels)", "(image)"), ("data.labels", "two"))
 
 
 def _code(source: str, *tags: str) -> nbformat.NotebookNode:
@@ -20,6 +29,9 @@ def _words(source: str, *tags: str) -> nbformat.NotebookNode:
 @pytest.fixture
 def small() -> nbformat.NotebookNode:
     """A notebook as it is after a run, with two exercises; it is to be called 01_small.ipynb."""
+    second = EXERCISE
+    for old, new in OTHER:
+        second = second.replace(old, new)
     notebook = nbformat.v4.new_notebook(
         cells=[
             _words("# 1. Small"),
@@ -33,7 +45,7 @@ def small() -> nbformat.NotebookNode:
             _words("### Exercise 1"),
             _code(EXERCISE, layout.EXERCISE),
             _words("### Exercise 2"),
-            _code(EXERCISE.replace("q1", "q2").replace("accuracy", "repaired"), layout.EXERCISE),
+            _code(second, layout.EXERCISE),
             _words("## Think about it\n- Why?\n- What for?"),
             _words(f"## Now you can\n{BULLETS}"),
             _words("## Next\n[2. Features](02_features.ipynb)"),

@@ -6,6 +6,7 @@ import pytest
 from tools.notebooks import check, layout
 
 NAME = "01_small.ipynb"
+WORDS = "A curve that rises from left to right."
 
 
 def found(notebook: nbformat.NotebookNode) -> str:
@@ -112,21 +113,26 @@ def test_errors_and_warnings_that_were_left(small):
     assert "holds output of stderr" in found(small)
 
 
-@pytest.mark.parametrize("alt", [{}, {"alt": "a curve"}])
+@pytest.mark.parametrize("alt", ["", 'alt="a curve" '])
 def test_pictures_without_words(small, alt):
-    picture = nbformat.v4.new_output(
-        "display_data", data={"image/png": "aGVsbG8="}, metadata={"image/png": alt}
-    )
+    picture = nbformat.v4.new_output("display_data", data={"text/html": f"<img {alt}src='x'>"})
     code(small).outputs = [picture]
     assert "has no alt text" in found(small)
-    picture.metadata["image/png"]["alt"] = "A curve that rises from left to right."
+    picture.data["text/html"] = f'<img alt="{WORDS}" src="x">'
     assert check.faults(small, NAME) == []
 
 
+def test_a_picture_whose_words_only_lie_beside_it(small):
+    """JupyterLab and nbconvert do not read them there."""
+    beside = {"image/png": {"alt": WORDS}}
+    picture = {"image/png": "aGVsbG8="}
+    code(small).outputs = [nbformat.v4.new_output("display_data", data=picture, metadata=beside)]
+    assert "has no alt text" in found(small)
+
+
 def test_large_pictures(small):
-    words = {"image/png": {"alt": "A curve that rises from left to right."}}
-    data = {"image/png": "a" * (check.MAX_IMAGE_BYTES + 1)}
-    code(small).outputs = [nbformat.v4.new_output("display_data", data=data, metadata=words)]
+    data = {"text/html": f'<img alt="{WORDS}" src="{"a" * check.MAX_IMAGE_BYTES}">'}
+    code(small).outputs = [nbformat.v4.new_output("display_data", data=data)]
     assert "pictures of 1.5 MB" in found(small)
 
 
@@ -149,7 +155,7 @@ def test_exercises(small):
     first.source = first.source.replace("...", "0.6")
     second.metadata.tags = []
     words = found(small)
-    assert "exercise 1 does not leave `accuracy = ...` open" in words
+    assert "exercise 1 does not leave `def accuracy(labels): return ...` open" in words
     assert "1 exercises, expected 2 to 4" in words
 
 
@@ -159,6 +165,39 @@ def test_a_solution_that_is_wrong_or_was_edited(small):
     assert "the solution of exercise 1 is not found right" in found(small)
     second.source += "  # edited"
     assert "are not up to date" in found(small)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "data = 2",
+        "for data in []: pass",
+        "with open('x') as data: pass",
+        "import data",
+        "from x import y as data",
+        "def data(): pass",
+        "one, (two, data) = 1, (2, 3)",
+        "accuracy = 1",
+        "q1 = 1",
+    ],
+)
+def test_a_name_of_an_exercise_that_is_given_twice(small, line):
+    data = nbformat.v4.new_code_cell("data = 1", execution_count=1)
+    small.cells.insert(small.cells.index(code(small)), data)
+    code(small).source = line
+    assert f"{names_of(line)} is a name of an exercise, and given in the code" in found(small)
+
+
+def names_of(line: str) -> str:
+    return next(name for name in ("data", "accuracy", "q1") if name in line)
+
+
+@pytest.mark.parametrize("line", ["[data for data in []]", "lambda data: 0", "def f(data): x = 1"])
+def test_names_of_their_own(small, line):
+    data = nbformat.v4.new_code_cell("data = 1", execution_count=1)
+    small.cells.insert(small.cells.index(code(small)), data)
+    code(small).source = line
+    assert "is a name of an exercise" not in found(small)
 
 
 def test_code_that_two_notebooks_share(small):

@@ -104,6 +104,12 @@ def test_a_run_is_written_in_the_same_bytes_twice(tmp_path, monkeypatch, capsys)
     assert "01_x.ipynb, stderr: noise" in capsys.readouterr().out
 
 
+def test_a_solution_is_folded_with_its_output(small, tmp_path):
+    layout.write(small, tmp_path / "01_small.ipynb")
+    for cell in layout.tagged(layout.read(tmp_path / "01_small.ipynb"), layout.SOLUTION):
+        assert cell.metadata["jupyter"] == {"source_hidden": True, "outputs_hidden": True}
+
+
 def test_a_notebook_that_fails_is_left_as_it_was(tmp_path, monkeypatch, capsys):
     cells = [nbformat.v4.new_code_cell("P = 1", metadata={"tags": [layout.PARAMETERS]})]
     path = tmp_path / "01_x.ipynb"
@@ -126,12 +132,13 @@ def test_other_parameters_are_never_written_back():
 def test_solutions_come_from_the_exercises(small):
     first, _ = layout.tagged(small, layout.SOLUTION)
     assert first.source == (
-        "# Solution\naccuracy = data.test.labels.mean()\nq1.check(accuracy, data)"
+        "# Solution\ndef accuracy(labels):\n    return np.mean(labels)\n\n\n"
+        "q1.check(accuracy, data.labels)"
     )
     first.source = "edited"
     first.outputs[0].text = "kept"
     derived.refresh(small, "01_small.ipynb", None)
-    assert "data.test.labels.mean()" in first.source
+    assert "np.mean(labels)" in first.source
     assert layout.tagged(small, layout.SOLUTION)[0].outputs[0].text == "kept"
     assert len(layout.tagged(small, layout.SOLUTION)) == 2
 
@@ -210,5 +217,5 @@ def test_it_goes_on_where_an_answer_is_given():
     client = NotebookClient(notebook, resources={"metadata": {"path": str(layout.FOLDER)}})
     with pytest.raises(CellExecutionError):
         client.execute()
-    assert first.outputs[0].text.startswith("Not yet: found 0.1, expected 0.6: ")
+    assert first.outputs[0].text.startswith("Not yet: found 0.1: ")
     assert second.outputs[0].ename == "NotTriedYet"

@@ -19,6 +19,11 @@ def test_curves_rise_and_have_a_floor():
     np.testing.assert_allclose(line.get_ydata(), [3e-6, 1, 3])
 
 
+def test_a_marked_line_lies_off_the_frame():
+    figure = teaching.sorted_curves({"a": np.array([1.0, 9.0])}, "q", "channel", "", ("one", 1))
+    assert figure.axes[0].get_ylim()[0] == 0.5
+
+
 def test_scores_are_drawn_by_label():
     labels, scores = np.array([0, 1, 0]), np.array([1.0, 9.0, 2.0])
     figure = teaching.decisions(
@@ -31,14 +36,15 @@ def test_scores_are_drawn_by_label():
         assert list(line.get_xdata()) == [threshold, threshold]
 
 
-def test_one_scale_for_all_and_one_of_its_own():
-    heats = [np.array([[1.0, -2.0]]), np.array([[8.0, 0.0]])]
+def test_a_scale_of_its_own_and_one_by_normal_images():
+    heats = [np.array([[1.0, -3.0]]), np.array([[8.0, 0.0]])]
     pictures = [np.zeros((4, 8, 3), np.uint8)] * 2
-    figure = teaching.scales(pictures, heats, ["a", "b"], "title")
-    limits = [axes.images[0].get_clim() for axes in figure.axes[2:6]]
-    assert limits == [(-2, 2), (-8, 8), (-8, 8), (-8, 8)]
+    figure = teaching.scales(pictures, heats, ["a", "b"], "title", reach=4.0)
+    shown = [axes.images[0] for axes in figure.axes[2:6]]
+    assert [image.get_clim() for image in shown] == [(-3, 3), (-8, 8), (-2, 2), (-2, 2)]
+    assert shown[3].get_array().tolist() == [[2, 0]]
     with pytest.raises(ValueError, match="shorter|longer"):
-        teaching.scales(pictures, heats, ["a"], "title")
+        teaching.scales(pictures, heats, ["a"], "title", 4.0)
 
 
 def test_what_pooling_leaves_is_drawn_as_multiples_of_normal_images():

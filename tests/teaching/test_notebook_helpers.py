@@ -1,6 +1,9 @@
 """What the notebooks share: finding data, figures, and showing them with words."""
 
 import base64
+import re
+from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -84,9 +87,16 @@ def test_strips_have_a_row_and_a_mean_for_each_group():
     assert axes.lines[1].get_xdata() == [2.0]
 
 
+def test_strips_on_a_logarithmic_axis():
+    figure = teaching.strips({"good": np.array([80.0, 90.0, 1000.0])}, "score", "title", log=True)
+    (axes,) = axes_of(figure)
+    assert axes.get_xscale() == "log"
+    assert {"100", "200", "500", "1000"} <= {x.get_text() for x in axes.get_xticklabels()}
+
+
 def test_bars_stand_for_the_values():
     series = {"one": {"level_1": 1.0, "sum": 3.0}, "two": {"level_1": 2.0, "sum": 4.0}}
-    (axes,) = axes_of(teaching.bars(series, "area, %", "title", chance=50))
+    (axes,) = axes_of(teaching.bars(series, "area, %", "title", ("guessing", 50)))
     assert [bar.get_height() for bar in axes.patches] == [1.0, 3.0, 2.0, 4.0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["level 1", "sum"]
     assert axes.get_ylabel() == "area, %"
@@ -117,7 +127,8 @@ def test_ellipses_lie_at_their_distances():
 def test_spectra_are_drawn_where_variances_are_zero():
     curves = {"training": np.array([10.0, 1.0, 0.0]), "new": np.array([9.0, 2.0, 1.0])}
     (axes,) = axes_of(teaching.spectra(curves, "title", n_shown=3))
-    assert axes.lines[0].get_ydata()[2] == pytest.approx(1e-8)
+    assert axes.lines[0].get_ydata()[2] == pytest.approx(1e-5)
+    assert axes.texts[0].get_text() == "0, or too small to draw"
     assert axes.get_yscale() == "log"
 
 
@@ -131,11 +142,25 @@ def test_a_picture_is_shown_with_its_words(noise, kind):
     InteractiveShell.instance()
     try:
         with capture_output() as captured:
-            plots.show(figure, alt="Noise,\n  or nothing.")
+            plots.show(figure, alt='Noise,\n  or "nothing".')
     finally:
         InteractiveShell.clear_instance()
     (output,) = captured.outputs
-    assert output.metadata[kind]["alt"] == "Noise, or nothing."
-    data = output.data[kind]
-    encoded = np.frombuffer(base64.b64decode(data) if isinstance(data, str) else data, np.uint8)
+    assert output.data["text/plain"] == 'Noise, or "nothing".'
+    shown = ElementTree.fromstring(output.data["text/html"].replace(">", "/>"))
+    assert shown.get("alt") == 'Noise, or "nothing".'
+    start, _, data = shown.get("src").partition(",")
+    assert start == f"data:{kind};base64"
+    encoded = np.frombuffer(base64.b64decode(data), np.uint8)
     assert cv2.imdecode(encoded, cv2.IMREAD_COLOR) is not None
+
+
+def test_an_exported_picture_has_its_words():
+    """In a real export by nbconvert, as a reader on the web gets it."""
+    nbconvert = pytest.importorskip("nbconvert")
+    path = Path(__file__).parents[2] / "notebooks" / "05_evaluation.ipynb"
+    page, _ = nbconvert.HTMLExporter().from_filename(str(path))
+    images = re.findall("<img[^>]*>", page)
+    alts = [re.search('alt="([^"]*)"', image)[1] for image in images]
+    assert len(alts) == 2
+    assert all(len(alt) > 20 and "No description" not in alt for alt in alts)

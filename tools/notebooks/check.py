@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import nbformat
 
-from . import derived, layout, table
+from . import derived, layout, names, table
 
 MAX_LINES = 10
 MAX_IMAGE_BYTES = 1_500_000  # of all pictures of a notebook, base64
@@ -24,6 +24,7 @@ _ABSOLUTE_PATH = re.compile(
     r"(?<![\w.:/<])/(?:home|root|tmp|Users|usr|opt|var|mnt|work|content|private)/|\b[A-Z]:\\+\w"
 )
 _TIME = re.compile(r"\d ?(?:ms|µs|s|seconds|images/s|images per second)\b")
+_ALT = re.compile(r'<img alt="([^"]*)"')
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 Notebook = nbformat.NotebookNode
@@ -38,7 +39,17 @@ def faults(notebook: Notebook, name: str) -> list[str]:
     name : str
         Its file name.
     """
-    rules = (_counts, _sections, _cells, _functions, _outputs, _pictures, _links, _exercises)
+    rules = (
+        _counts,
+        _sections,
+        _cells,
+        _functions,
+        _outputs,
+        _pictures,
+        _links,
+        _exercises,
+        _names,
+    )
     return [f"{name}: {fault}" for rule in rules for fault in rule(notebook, name)]
 
 
@@ -139,11 +150,11 @@ def _pictures(notebook: Notebook, name: str) -> Iterator[str]:
     for number, cell in enumerate(_code(notebook), start=1):
         for output in cell.outputs:
             for kind, picture in output.get("data", {}).items():
-                if not kind.startswith("image/"):
+                if not (kind.startswith("image/") or "<img" in picture):
                     continue
                 size += len(picture)
-                alt = output.metadata.get(kind, {}).get("alt", "")
-                if len(alt) < MIN_ALT:
+                alt = _ALT.search(picture)
+                if not alt or len(alt[1]) < MIN_ALT:
                     yield f"the picture of code cell {number} has no alt text: use plots.show"
     if size > MAX_IMAGE_BYTES:
         yield f"pictures of {size / 1e6:.1f} MB, at most {MAX_IMAGE_BYTES / 1e6:.1f} are allowed"
@@ -177,8 +188,8 @@ def _exercises(notebook: Notebook, name: str) -> Iterator[str]:
         parts = derived.exercise_parts(cell)
         if not parts:
             yield f"exercise {number} asks no question of adhelpers.teaching.exercises"
-        elif not re.search(rf"^{parts[0].answer} = \.\.\.", cell.source, re.MULTILINE):
-            yield f"exercise {number} does not leave `{parts[0].answer} = ...` open"
+        elif f"{parts[0].head}\n    return ..." not in cell.source:
+            yield f"exercise {number} does not leave `{parts[0].head} return ...` open"
     solved = [c for c in layout.tagged(notebook, layout.SOLUTION) if c.cell_type == "code"]
     for number, cell in enumerate(solved, start=1):
         if not any(o.get("text", "").startswith("Right") for o in cell.outputs):
@@ -187,6 +198,12 @@ def _exercises(notebook: Notebook, name: str) -> Iterator[str]:
     derived.refresh(fresh, name, layout.repository())
     if [cell.source for cell in fresh.cells] != [cell.source for cell in notebook.cells]:
         yield "solutions, time, badges or install cell are not up to date: run `make notebooks`"
+
+
+def _names(notebook: Notebook, name: str) -> Iterator[str]:
+    for word, cells in names.used_twice(notebook).items():
+        places = " and ".join(map(str, cells))
+        yield f"{word} is a name of an exercise, and given in the code cells {places}: rename one"
 
 
 def _code(notebook: Notebook) -> list[Notebook]:

@@ -112,7 +112,7 @@ def _put_solutions(notebook: nbformat.NotebookNode) -> None:
             question, check = exercise_parts(cell)
             known = following is not None and layout.SOLUTION in layout.tags(following)
             solution = following if known else nbformat.v4.new_code_cell()
-            solution.source = f"# Solution\n{question.solution_code}\n{check}"
+            solution.source = f"# Solution\n{question.solution_code}\n\n\n{check}"
             solution.metadata["tags"] = [layout.SOLUTION, layout.CHECKED]
             cells.append(solution)
     notebook.cells = cells

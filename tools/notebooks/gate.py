@@ -4,7 +4,7 @@
     python -m tools.notebooks.gate --lax 03   # the cells tagged nbval-check-output
     python -m tools.notebooks.gate --as all   # on other processors' ways to compute, too
 
-Images and what goes to stderr are left out of the comparison.
+Pictures and what goes to stderr are left out of the comparison.
 """
 
 import argparse
@@ -76,9 +76,9 @@ def compare(paths: Sequence[Path], lax: bool, processor: str = "this one") -> in
 
 
 def pytest_itemcollected(item) -> None:
-    """Leave stderr out of nbval's comparison (as a pytest plugin, in that process)."""
+    """Leave stderr and pictures out of nbval's comparison (as a pytest plugin, in that process)."""
     if hasattr(item.parent, "skip_compare") and "stderr" not in item.parent.skip_compare:
-        item.parent.skip_compare = (*item.parent.skip_compare, "stderr")
+        item.parent.skip_compare = (*item.parent.skip_compare, "stderr", "text/html")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

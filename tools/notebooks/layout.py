@@ -60,7 +60,7 @@ def write(notebook: nbformat.NotebookNode, path: Path) -> None:
         cell.id = f"{digest}-{seen[digest]}"
         cell.metadata = {"tags": sorted(tags(cell))} if tags(cell) else {}
         if SOLUTION in tags(cell) and cell.cell_type == "code":
-            cell.metadata["jupyter"] = {"source_hidden": True}
+            cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
         if cell.cell_type == "code":
             cell.outputs = _whole_streams(cell.outputs)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,15 +1,19 @@
-"""The notebooks' exercises: check an answer, give a hint, show a solution.
+"""The notebooks' exercises: try an answer, give a hint, show a solution.
 
-Each notebook has a module here with its questions, ``notebook_01.q1`` and so on. A question's
-solution is written down once, in that module; the notebooks' solution cells are made from it.
+Each notebook has a module here with its questions, ``notebook_01.q1`` and so on. An answer is a
+function. It is tried on the notebook's data and on data that the notebook does not show, so that a
+constant, or what agrees with the answer by chance, is not found right. The solution is a function
+as well, written down once, in that module: it is what answers are compared with, and its source is
+the notebook's solution cell.
 
 >>> from adhelpers.teaching import exercises
 >>> exercises.notebook_01.q1.check(...)
 Not tried yet: put your answer in place of the three dots. A hint: .hint()
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from numbers import Real
 
@@ -17,6 +21,16 @@ import numpy as np
 
 _NOT_TRIED = "Not tried yet: put your answer in place of the three dots. A hint: .hint()"
 _stops_at_untried = False
+
+#: Mistakes that any number may have: what is found if the answer is x, by their names.
+_OF_NUMBERS = {
+    "that is in percent; a share goes from 0 to 1": lambda x: 100 * x,
+    "that is the other share, 1 minus the one asked for": lambda x: 1 - x,
+    "the sign is the other way round": lambda x: -x,
+    "that is the square: take its root": lambda x: x**2,
+    "that is the root: take its square": lambda x: abs(x) ** 0.5,
+    "that is one divided by the answer": lambda x: 1 / x,
+}
 
 
 class NotTriedYet(Exception):
@@ -38,43 +52,69 @@ class Question:
 
     Parameters
     ----------
-    examine : callable
-        Takes the answer and whatever else the notebook passes to `check`; returns None if the
-        answer is right, and otherwise a line that says what was found, what was expected, and
-        where to look.
+    solve : callable
+        The solution: a function of NumPy as ``np``, and of its parameters alone. It returns a
+        number or an array.
+    hidden : sequence of tuple
+        Parameters, besides the notebook's own, that an answer is tried with.
     hints : str
         What `hint` prints.
-    answer : str
-        The name of the variable that the solution assigns.
-    solution_code : str
-        Python for the notebook's variables; its last effect is to assign the answer.
+    advice : str
+        What to look at if an answer is wrong in a way that is not among the mistakes.
+    mistakes : dict of str to callable
+        What is often done instead, by a line that tells so. Each takes what `solve` takes.
+    also : callable, optional
+        What is right, too.
     praise : str
         A line to follow "Right".
+    tolerance : float
+        Relative to the answer's largest number.
     """
 
-    examine: Callable[..., str | None]
+    solve: Callable
+    hidden: Sequence[tuple]
     hints: str
-    answer: str
-    solution_code: str
+    advice: str
+    mistakes: Mapping[str, Callable] = field(default_factory=dict)
+    also: Callable | None = None
     praise: str = ""
+    tolerance: float = 1e-6
 
-    def check(self, answer, *context) -> None:
-        """Print one line: right; wrong, with found and expected; or not tried yet.
+    @property
+    def answer(self) -> str:
+        """str: the name of the function that is asked for."""
+        return self.solve.__name__
+
+    @property
+    def head(self) -> str:
+        """str: its first line, with its parameters."""
+        return f"def {self.answer}{inspect.signature(self.solve)}:"
+
+    @property
+    def solution_code(self) -> str:
+        """str: the solution, in Python."""
+        return inspect.getsource(self.solve).rstrip()
+
+    def check(self, answer, *inputs) -> None:
+        """Print one line: right; wrong, with what was found and what may be the matter; not tried.
 
         Parameters
         ----------
-        answer : object
-            ``...`` and None mean that the exercise was not tried yet.
-        *context : object
-            What the check needs to know of the notebook's data.
+        answer : callable
+            ``...`` or None, or a function that returns ``...``, was not tried yet.
+        *inputs : object
+            The notebook's own data, which the function takes.
         """
-        if answer is None or answer is Ellipsis:
+        first = _called(answer, inputs) if callable(answer) else answer
+        if first is ... or answer is None:
             if _stops_at_untried:
                 raise NotTriedYet(_NOT_TRIED)
             print(_NOT_TRIED)
-            return
-        fault = self.examine(answer, *context)
-        print(f"Not yet: {fault}" if fault else f"Right{_value(answer)}. {self.praise}".rstrip())
+        elif not callable(answer):
+            print(f"Not yet: found {_shown(answer)}, where a function {self.answer} is asked for")
+        else:
+            fault = self._fault(answer, first, inputs)
+            print(f"Not yet: {fault}" if fault else f"Right{_value(first)}. {self.praise}".rstrip())
 
     def hint(self) -> None:
         """Print a hint."""
@@ -84,52 +124,90 @@ class Question:
         """Print the solution, as the teacher's edition of the notebook runs it."""
         print(self.solution_code)
 
-
-def compare(found, expected, advice: str, tolerance: float = 1e-6) -> str | None:
-    """Compare an answer with the expected value: its kind, its shape, then its numbers.
-
-    Parameters
-    ----------
-    found : object
-        What the reader gave.
-    expected : number, str, bool or ndarray
-    advice : str
-        What to look at if it is wrong.
-    tolerance : float
-        Relative to the largest expected number.
-
-    Returns
-    -------
-    fault : str or None
-        One line, or None if the answer is right.
-
-    Examples
-    --------
-    >>> compare(np.zeros((5, 5)), np.zeros((2, 2)), "pass rowvar=False")
-    'found shape (5, 5), expected (2, 2): pass rowvar=False'
-    >>> compare(3, 4, "count again")
-    'found 3, expected 4: count again'
-    """
-    if isinstance(expected, str | bool):
-        same = isinstance(found, str | bool | np.bool_) and found == expected
-        return None if same else f"found {_shown(found)}, expected {expected!r}: {advice}"
-    try:
-        numbers = np.asarray(found, dtype=np.float64)
-    except (TypeError, ValueError):
-        numbers = None
-    if numbers is None or isinstance(found, str | bool | np.bool_):
-        kind = "a number" if isinstance(expected, Real) else f"an array, shape {np.shape(expected)}"
-        return f"found {_shown(found)}, expected {kind}: {advice}"
-    if numbers.shape != np.shape(expected):
-        return f"found shape {numbers.shape}, expected {np.shape(expected)}: {advice}"
-    scale = max(1e-12, float(np.max(np.abs(expected), initial=0.0)))
-    wrong = ~(np.abs(numbers - expected) <= tolerance * scale)
-    if not wrong.any():
+    def _fault(self, answer: Callable, first: object, inputs: tuple) -> str | None:
+        """Return what is wrong with an answer that gave `first` on the notebook's data, or None."""
+        fault = self.diagnosis(first, *inputs)
+        if fault:
+            return fault
+        for others in self.hidden:
+            found = _called(answer, others)
+            fault = self.diagnosis(found, *others)
+            if fault and _same(found, first, self.tolerance):
+                fault = "it gives the same for them: use what the function is given, nothing else"
+            if fault:
+                return f"right for this notebook's data, but not for others: {fault}"
         return None
-    place = np.unravel_index(np.argmax(wrong), wrong.shape)
-    where = f" at [{', '.join(map(str, place))}]" if place else ""
-    expected_there = np.asarray(expected)[place]
-    return f"found {numbers[place]:.6g}{where}, expected {expected_there:.6g}: {advice}"
+
+    def diagnosis(self, found: object, *inputs) -> str | None:
+        """Return what is wrong with what a function returned, in one line; None if it is right.
+
+        Parameters
+        ----------
+        found : object
+            An exception is one that the function raised.
+        *inputs : object
+            What the function was given.
+        """
+        expected = self.solve(*inputs)
+        rights = [expected, *([self.also(*inputs)] if self.also else [])]
+        if any(_same(found, right, self.tolerance) for right in rights):
+            return None
+        if isinstance(found, Exception):
+            return f"the function ends in {type(found).__name__}: {_line(found)}"
+        if found is None:
+            return "the function returns nothing: end it with `return`"
+        numbers = _numbers(found)
+        if numbers is None:
+            kind = "a number" if np.ndim(expected) == 0 else "an array of numbers"
+            return f"found {_shown(found)}, where {kind} is asked for"
+        for words, wrong in self._mistakes(expected, inputs).items():
+            if _same(numbers, wrong, self.tolerance):
+                return f"found {_brief(numbers)}: {words}"
+        if numbers.shape != np.shape(expected):
+            asked = f"shape {np.shape(expected)} is asked for"
+            return f"found shape {numbers.shape}, {asked}: {self.advice}"
+        return f"found {_brief(numbers)}: {self.advice}"
+
+    def _mistakes(self, expected: object, inputs: tuple) -> dict[str, object]:
+        with np.errstate(all="ignore"):
+            named = {words: _called(wrong, inputs) for words, wrong in self.mistakes.items()}
+            general = _OF_NUMBERS if np.ndim(expected) == 0 else {}
+            return named | {words: _called(f, (expected,)) for words, f in general.items()}
+
+
+def _called(function: Callable, inputs: tuple) -> object:
+    """Return what a function makes of copies of its inputs, or the exception it raises."""
+    try:
+        return function(*(x.copy() if isinstance(x, np.ndarray) else x for x in inputs))
+    except Exception as error:
+        return error
+
+
+def _same(found: object, right: object, tolerance: float) -> bool:
+    """Tell whether two objects are numbers of one shape, and equal up to a tolerance."""
+    numbers, expected = _numbers(found), _numbers(right)
+    if numbers is None or expected is None or numbers.shape != expected.shape:
+        return False
+    scale = max(1e-12, float(np.max(np.abs(expected), initial=0.0)))
+    return bool(np.all(np.abs(numbers - expected) <= tolerance * scale))
+
+
+def _numbers(found: object) -> np.ndarray | None:
+    """Return an object as an array, or None if it is no number and no array of numbers."""
+    if isinstance(found, str | bool | np.bool_ | Exception) or found is None:
+        return None
+    try:
+        return np.asarray(found, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+
+
+def _brief(numbers: np.ndarray) -> str:
+    """Return a number, or the first few of an array."""
+    if numbers.ndim == 0:
+        return f"{numbers:.6g}"
+    shown = ", ".join(f"{x:.4g}" for x in numbers.ravel()[:3])
+    return f"[{shown}{', ...' if numbers.size > 3 else ''}]"
 
 
 def _value(answer) -> str:
@@ -141,9 +219,12 @@ def _value(answer) -> str:
 
 def _shown(found) -> str:
     """Return a short picture of any object, on one line."""
-    words = " ".join(repr(found).split())
-    words = words if len(words) <= 40 else f"{words[:37]}..."
-    return f"{type(found).__name__} {words}"
+    words = _line(repr(found))
+    return f"{type(found).__name__} {words if len(words) <= 40 else f'{words[:37]}...'}"
+
+
+def _line(words: object) -> str:
+    return " ".join(str(words).split())[:200]
 
 
 def __getattr__(name: str):

@@ -2,46 +2,91 @@
 
 import numpy as np
 
-from ...backbones import IMAGENET_MEAN, IMAGENET_STD
-from . import Question, compare
+from . import Question
 
 
-def _n_features(found, extract) -> str | None:
-    return compare(found, sum(extract.levels.values()), "add the widths of all levels")
+def shortened(shapes):
+    before = sum(height * width * channels for height, width, channels in shapes)
+    after = sum(channels for height, width, channels in shapes)
+    return before / after
 
 
-def _mirror_change(found, pooled, mirrored) -> str | None:
-    last = list(pooled)[-1]
-    change = np.linalg.norm(mirrored[last] - pooled[last]) / np.linalg.norm(pooled[last])
-    return compare(found, float(change), f"the norm of the difference at {last} by the norm", 1e-3)
+def relative_change(x, changed):
+    return np.linalg.norm(changed - x) / np.linalg.norm(x)
 
 
-def _normalised(found, image) -> str | None:
-    expected = (image / 255 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
-    return compare(found, expected, "divide by 255 first; then (x - mean) / std, by channel", 1e-4)
+def normalised(image, mean, std):
+    return (image / 255 - np.array(mean)) / np.array(std)
 
+
+_IMAGE = np.array([[[0, 255, 128], [10, 20, 30]]], dtype=np.uint8)
 
 q1 = Question(
-    _n_features,
-    hints="extract.levels is a dict from level names to widths.",
-    answer="n_features",
-    solution_code="n_features = sum(extract.levels.values())",
-    praise="So many numbers describe an image, whatever its size was.",
+    shortened,
+    hidden=[([(4, 2, 10), (1, 1, 30)],)],
+    hints="Count the numbers of all maps, then those of all vectors, and divide.",
+    advice="all numbers of all maps, divided by all numbers of all vectors",
+    mistakes={
+        "that is the mean of the levels' factors: a level with many channels counts for more": (
+            lambda shapes: np.mean([h * w for h, w, _ in shapes])
+        ),
+        "that is how many numbers the maps hold: divide by those of the vectors": (
+            lambda shapes: sum(h * w * c for h, w, c in shapes)
+        ),
+        "that is the length of the vectors: how many numbers were there before?": (
+            lambda shapes: sum(c for _, _, c in shapes)
+        ),
+        "that is how many positions there are": lambda shapes: sum(h * w for h, w, _ in shapes),
+    },
+    praise="A larger image has larger maps, and vectors of the same length.",
 )
 q2 = Question(
-    _mirror_change,
-    hints="last = list(pooled)[-1] is the last level's name; np.linalg.norm gives a length.",
-    answer="mirror_change",
-    solution_code="""\
-last = list(pooled)[-1]
-difference = mirrored[last] - pooled[last]
-mirror_change = np.linalg.norm(difference) / np.linalg.norm(pooled[last])""",
+    relative_change,
+    hidden=[(np.array([3.0, 4.0]), np.array([3.0, 2.0])), (np.ones(4), -np.ones(4))],
+    hints="np.linalg.norm gives the length of a vector.",
+    advice="the length of the difference, divided by the length of x",
+    mistakes={
+        "that is the length of the difference: divide by that of x": (
+            lambda x, y: np.linalg.norm(y - x)
+        ),
+        "that is the difference of the lengths; take the length of the difference": (
+            lambda x, y: abs(np.linalg.norm(y) - np.linalg.norm(x)) / np.linalg.norm(x)
+        ),
+        "divide by the length of x, not of the changed vector": (
+            lambda x, y: np.linalg.norm(y - x) / np.linalg.norm(y)
+        ),
+        "that is the mean of the features' own changes; one length over the other": (
+            lambda x, y: np.mean(np.abs(y - x) / np.abs(x))
+        ),
+    },
+    tolerance=1e-3,
     praise="Pooling forgets where something is, but the filters before it know left from right.",
 )
 q3 = Question(
-    _normalised,
+    normalised,
+    hidden=[(_IMAGE, (0.5, 0.4, 0.3), (0.2, 0.25, 0.5))],
     hints="NumPy applies an array of shape (3,) along the last axis, which is the channels'.",
-    answer="normalised",
-    solution_code="normalised = (image / 255 - np.array(mean)) / np.array(std)",
+    advice="divide by 255 first; then (x - mean) / std, by channel",
+    mistakes={
+        "divide by 255 first: the means are of values from 0 to 1": (
+            lambda image, mean, std: (image - np.array(mean)) / np.array(std)
+        ),
+        "the mean is subtracted, and the division by the standard deviation is missing": (
+            lambda image, mean, std: image / 255 - np.array(mean)
+        ),
+        "that goes from 0 to 1: now subtract the mean and divide by the standard deviation": (
+            lambda image, mean, std: image / 255
+        ),
+        "red and blue are exchanged: image, mean and std have the same order already": (
+            lambda image, mean, std: (image[..., ::-1] / 255 - np.array(mean)) / np.array(std)
+        ),
+        "subtract the mean first, then divide": (
+            lambda image, mean, std: image / 255 / np.array(std) - np.array(mean)
+        ),
+        "that is the image's own mean and spread; take those that are given": (
+            lambda image, mean, std: (image - image.mean(axis=(0, 1))) / image.std(axis=(0, 1))
+        ),
+    },
+    tolerance=1e-4,
     praise="The network does this itself here: give it 0 to 255.",
 )
