@@ -2,7 +2,11 @@
 
 import argparse
 
+from ..ground import UserError
 from . import values
+
+#: What the options are where they are not given.
+_USUAL = {"folder": None, "column": "url", "partition": 512}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,14 +32,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--column",
         type=values.filled,
-        default="url",
+        default=argparse.SUPPRESS,
         metavar="NAME",
-        help="of --scheduler: the column of the tables that names the images",
+        help="of --scheduler: the column of the tables that names the images (default: "
+        f"{_USUAL['column']})",
     )
     add(
         "--partition",
         type=values.whole_number(1, 100_000),
-        default=512,
+        default=argparse.SUPPRESS,
         metavar="N",
-        help="of --scheduler: how many images are one task",
+        help=f"of --scheduler: how many images are one task (default: {_USUAL['partition']})",
     )
+
+
+def chosen(options: argparse.Namespace) -> argparse.Namespace | None:
+    """Return the options of work on many machines, complete; None if it is to be done here.
+
+    Raises
+    ------
+    UserError
+        If one of them is given, and no scheduler.
+    """
+    given = {name: getattr(options, name) for name in _USUAL if name in options}
+    if "scheduler" in options:
+        return argparse.Namespace(**{**_USUAL, **given}, scheduler=options.scheduler)
+    if given:
+        raise UserError(f"--{', --'.join(given)} go with --scheduler; give it, or leave them out")
+    return None

@@ -53,8 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """Fit and write a detector, as the options say."""
-    if "scheduler" in options:
-        return _fit_on_cluster(options)
+    if cluster := clusters.chosen(options):
+        return _fit_on_cluster(options, cluster)
     deploying.check_options(options, options.output)
     samples, left_out = list_images(options.images)
     if len(samples) < MIN_IMAGES:
@@ -68,7 +68,7 @@ def execute(options: argparse.Namespace) -> None:
     deploying.say_how_to_use(options.output)
 
 
-def _fit_on_cluster(options: argparse.Namespace) -> None:
+def _fit_on_cluster(options: argparse.Namespace, cluster: argparse.Namespace) -> None:
     """Fit on a cluster, and write the detector."""
     from .. import scale
 
@@ -84,13 +84,12 @@ def _fit_on_cluster(options: argparse.Namespace) -> None:
             f"--precision {options.precision} is calibrated by images on this disk; with "
             "--scheduler take float32 or int8-weights"
         )
-    images, left_out = scale.list_urls(options.images, options.column)
+    images, left_out = scale.list_urls(options.images, cluster.column)
     print(f"{len(images)} images{f'; {left_out}' if left_out else ''}", flush=True)
     first = scale.first_images(images, vars(options).get("bits"))
     extract = shared.make_extractor(options, engine="tflite", precision=options.precision)
-    with scale.connect(options.scheduler) as client:
-        folder, size = vars(options).get("folder"), options.partition
-        fitted = scale.fit(images, extract, client, detector, folder, size)
+    with scale.connect(cluster.scheduler) as client:
+        fitted = scale.fit(images, extract, client, detector, cluster.folder, cluster.partition)
     _say(fitted)
     origin = extract.origin
     pixels = [to_square(image, origin.input_size, origin.protocol) for image in first]

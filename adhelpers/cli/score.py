@@ -83,8 +83,8 @@ def execute(options: argparse.Namespace) -> None:
     output: Path | None = vars(options).get("output")
     if output:
         check_table(output)
-    if "scheduler" in options:
-        levels, rows, count = _on_cluster(options)
+    if cluster := clusters.chosen(options):
+        levels, rows, count = _on_cluster(options, cluster)
         return _finish(levels, rows, count, output)
     paths = _paths(options.images)
     threshold = vars(options).get("threshold")
@@ -99,7 +99,9 @@ def execute(options: argparse.Namespace) -> None:
     _finish(scorer.levels, rows, len(paths), output)
 
 
-def _on_cluster(options: argparse.Namespace) -> tuple[list[str], Iterator[Row], int]:
+def _on_cluster(
+    options: argparse.Namespace, cluster: argparse.Namespace
+) -> tuple[list[str], Iterator[Row], int]:
     """Score on a cluster.
 
     Returns
@@ -115,17 +117,17 @@ def _on_cluster(options: argparse.Namespace) -> tuple[list[str], Iterator[Row], 
         raise UserError("--scheduler draws no heat maps; score the images of interest without it")
     if options.image_statistics:
         raise UserError("--scheduler keeps no --image_statistics; score without it")
-    images, left_out = scale.list_urls(options.images, options.column)
+    images, left_out = scale.list_urls(options.images, cluster.column)
     if left_out:
         print(left_out, file=sys.stderr)
-    with scale.connect(options.scheduler) as client:
+    with scale.connect(cluster.scheduler) as client:
         places, levels = scale.score_to(
             images,
             options.detector,
             client,
-            vars(options).get("folder"),
+            cluster.folder,
             vars(options).get("threshold"),
-            options.partition,
+            cluster.partition,
         )
     return levels, scale.read_rows(places, levels), len(images)
 

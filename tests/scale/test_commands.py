@@ -69,3 +69,12 @@ def test_a_table_without_the_column(folder, tmp_path, capsys):
     command = ["fit", str(tmp_path / "images.csv"), *NETWORK, "--scheduler", "local:1"]
     assert main([*command, "-o", str(tmp_path / "a.tflite")]) == 2
     assert_one_line(capsys, "no column 'url'; choose one of: path")
+
+
+@pytest.mark.parametrize("more", [["--folder", "x"], ["--column", "url"], ["--partition", "9"]])
+def test_options_of_a_cluster_without_one(more, folder, tmp_path, capsys):
+    assert main(["fit", str(folder), *NETWORK, *more]) == 2
+    assert_one_line(capsys, f"{more[0]} go with --scheduler")
+    (tmp_path / "d.tflite").touch()
+    assert main(["score", str(tmp_path / "d.tflite"), str(folder), *more]) == 2
+    assert_one_line(capsys, f"{more[0]} go with --scheduler")

@@ -35,8 +35,8 @@ def test_services_and_ports_fit():
     assert services["worker"]["environment"]["AWS_ENDPOINT_URL"] == "http://storage:5000"
     for service in services.values():
         assert set(service.get("depends_on", ())) <= services.keys()
-    for folder in (services["worker"]["build"],):
-        assert (FOLDER / folder["context"] / folder["dockerfile"]).is_file()
+    build = services["worker"]["build"]
+    assert (FOLDER / build["context"] / build["dockerfile"]).is_file()
     scheduler = KUBERNETES["spec"]["scheduler"]
     (container,) = scheduler["spec"]["containers"]
     names = {port["name"]: port["containerPort"] for port in container["ports"]}
