@@ -126,7 +126,7 @@ class Extractor:
             self.model = model_cache.converted(lambda: self.backbone, self.origin, images)
         self._runner = make_runner(self.model, lambda: self.backbone)
         self.levels = self._runner.levels
-        self._with_maps = self._runner
+        self._with_maps = {}  # what runs the network and gives maps, by their levels; of copies too
 
     @cached_property
     def backbone(self) -> backbones.Backbone:
@@ -261,11 +261,13 @@ class Extractor:
 
     def _runner_of_maps(self, levels: Sequence[str]):
         """Return what runs the network and gives these maps; the last one is kept."""
+        key = tuple(levels)
         for name in levels:
             check_choice(f"level of {self.origin.backbone}", name, self.levels)
-        if list(levels) != list(self._with_maps.map_shapes):
-            self._with_maps = make_runner(self.model, lambda: self.backbone, levels)
-        return self._with_maps
+        if key not in self._with_maps:
+            self._with_maps.clear()
+            self._with_maps[key] = make_runner(self.model, lambda: self.backbone, levels)
+        return self._with_maps[key]
 
     def pooled(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Run the network on one batch and average every map: arrays, (N, D_l), and no origin."""

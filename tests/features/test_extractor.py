@@ -197,3 +197,14 @@ def test_images_in_memory_have_the_features_of_their_files(untrained, samples):
 def test_images_in_memory_of_another_shape_are_refused(untrained, shape):
     with pytest.raises(UserError, match=r"expected \(N, 224, 224, 3\): .* images.to_square"):
         untrained.of_pixels(np.zeros(shape, np.uint8))
+
+
+def test_what_gives_maps_is_shared_by_the_extractors_of_several_data_sets(small_b0, monkeypatch):
+    made, real = [], extractor.make_runner
+    monkeypatch.setattr(extractor, "make_runner", lambda *a: made.append(a) or real(*a))
+    monkeypatch.setattr(ad.backbones, "load_backbone", lambda *_: small_b0)
+    extract = ad.Extractor(weights="builtin", engine="keras")
+    none = ad.datasets.Samples([], [], [], "train")
+    for _ in range(2):
+        extract.for_images(none).maps(none)
+    assert len(made) == 2  # one without maps, one with
