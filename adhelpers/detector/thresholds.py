@@ -119,7 +119,7 @@ def check_conformal(n: int, probability: float) -> None:
     if n < needed:
         raise UserError(
             f"a conformal threshold at {probability} needs {needed} held-out normal images, not "
-            f"{n}; give more, lower the quantile, or take threshold='held-out'"
+            f"{n}; give more, lower the quantile, or choose another threshold"
         )
 
 

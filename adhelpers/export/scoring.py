@@ -46,6 +46,8 @@ class Row:
     error : str or None
         Why there is no score, in one line.
 
+    Examples
+    --------
     >>> Row("a.png", 12.5, threshold=10.0).decision
     'ANOMALY'
     """
@@ -229,8 +231,6 @@ def _scores(
             return identity, known[identity]
         image = edge.decode(file.read(), str(path), detector.bits)
     score, distances = detector.score(image)
-    if not math.isfinite(score):
-        raise ValueError("score is not a number: is the detector damaged?")
     more = images.light_and_sharpness(image) if statistics else {}
     return identity, (score, {**distances, **more})
 

@@ -125,11 +125,13 @@ def test_what_cannot_be_read_does_not_stop_the_others(model, pictures, tmp_path)
 
 
 def test_a_score_that_is_no_number_is_never_normal(model, pictures, monkeypatch):
+    detector = edge.Detector(model)
     for wrong in (math.nan, math.inf, -math.inf):
-        monkeypatch.setattr(edge.Detector, "score", lambda self, image, x=wrong: (x, {"a": x}))
+        detector._invoke = lambda x=wrong, **_: {detector._output: np.array([x])}
+        monkeypatch.setattr(edge, "Detector", lambda *_, **__: detector)
         (row,) = score_files(model, pictures[:1])
         assert (row.score, row.decision, row.distances) == (None, None, {})
-        assert row.error == "score is not a number: is the detector damaged?"
+        assert row.error == f"the score is {wrong}, not a finite number; is the detector damaged?"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
