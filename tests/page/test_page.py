@@ -2,11 +2,9 @@
 
 import shutil
 import subprocess
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
+import browsers
 import cv2
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from adhelpers import cli, edge
 from adhelpers.export import page as page_module
 from adhelpers.export.litert_js import runtime_files
 
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 RANDOM = np.random.default_rng(0)
 SHAPES = ((100, 120), (150, 700), (501, 733), (448, 448), (672, 672), (224, 224))
 
@@ -46,14 +43,8 @@ def runtime():
 
 @pytest.fixture(scope="module")
 def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
-    program = next(filter(None, map(shutil.which, CHROMIUMS)), None)
-    if program is None:
-        pytest.skip(f"no browser on this machine: none of {', '.join(CHROMIUMS)}")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with browsers.chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -145,24 +136,15 @@ def test_it_is_accessible_and_fits_a_telephone(opened, images):
 
 
 @pytest.mark.parametrize("model", ["int8-weights"], indirect=True)
-def test_the_site_works_offline_after_the_first_visit(
-    chromium, runtime, model, tmp_path, images, monkeypatch
-):
+def test_the_site_works_offline_after_the_first_visit(chromium, runtime, model, tmp_path, images):
     file, folder = tmp_path / "detector.tflite", tmp_path / "site"
     file.write_bytes(model)
     assert cli.main(["page", str(file), "--folder", str(folder)]) == 0
-    handler = partial(SimpleHTTPRequestHandler, directory=folder)
-    monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *_: None)
-    with (
-        ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
-        chromium.new_context() as context,
-    ):
-        Thread(target=server.serve_forever, daemon=True).start()
+    with chromium.new_context() as context:
         tab = context.new_page()
-        tab.goto(f"http://127.0.0.1:{server.server_port}/")
-        tab.evaluate("navigator.serviceWorker.ready.then(() => adhelpers.ready)")
-        server.shutdown()
-        server.socket.close()
+        with browsers.served(folder) as address:
+            tab.goto(address)
+            tab.evaluate("navigator.serviceWorker.ready.then(() => adhelpers.ready)")
         tab.reload()
         tab.evaluate("adhelpers.ready")
         assert score(tab, images[:1])[0]["score"] > 0
