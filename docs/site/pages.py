@@ -1,4 +1,4 @@
-"""What a page of the checkout lacks on the site: the contents, and folded, described cells."""
+"""What a page of the checkout lacks on the site: the contents, and folded cells."""
 
 import json
 
@@ -45,16 +45,14 @@ def without_badges(text: str) -> str:
 
 
 def change_cell(cell: dict) -> None:
-    """Fold a solution, leave the installation out, and take alt texts from where they are kept."""
+    """Fold a solution, and leave the installation out."""
     metadata = cell["metadata"]
     tags = metadata.setdefault("tags", [])
-    shown = metadata.setdefault("mystnb", {})
     if "solution" in tags:
         tags.append("hide-cell")
-        shown |= {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide it"}
+        metadata["mystnb"] = {
+            "code_prompt_show": "Show the solution",
+            "code_prompt_hide": "Hide it",
+        }
     if "install" in tags:
         tags.append("remove-cell")
-    for output in cell["outputs"]:
-        for described in output.get("metadata", {}).values():
-            if isinstance(described, dict) and "alt" in described:
-                shown["image"] = {"alt": described["alt"]}
