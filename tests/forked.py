@@ -147,6 +147,7 @@ def _work(words, folder, event, at_write, out, error, facts) -> None:
     error.close()
     os.chdir(folder)
     os.environ |= {"ADHELPERS_CACHE": f"{folder}/cache", "TMPDIR": f"{folder}/tmp"}
+    os.environ["SOURCE_DATE_EPOCH"] = "0"  # of records, which are compared
     tempfile.tempdir = None  # to be found out again
     extractor._CHECKPOINT_SECONDS = extractor._CHECKPOINT_SHARE = 0  # a checkpoint at every image
     writes = _counted_writes(folder, event, at_write)

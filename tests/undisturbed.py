@@ -23,6 +23,12 @@ WORDS = {
     "--heat_maps out/maps",
     "export": f"export {DATA}",
     "explain": f"explain {DATA}",
+    "refit": "refit {ground}/detector.tflite -o out/new.tflite {ground}/data/plate/test/good",
+}
+#: What another run before is told besides; for those that are not here, another quantile.
+OTHERWISE = {
+    "score": ["--threshold", "1000"],
+    "refit": ["{ground}/data/plate/test/spot"],
 }
 
 
@@ -111,7 +117,7 @@ def undisturbed(name: str, ground: Path) -> Undisturbed:
     before, after = (ground / f"{name} {when}".replace(" ", "_") for when in ("before", "after"))
     words = [word.format(ground=ground) for word in WORDS[name].split()]
     shutil.copytree(ground / "start", before)
-    other = ["--threshold", "1000"] if name == "score" else ["--quantile", "0.5"]
+    other = [x.format(ground=ground) for x in OTHERWISE.get(name, ["--quantile", "0.5"])]
     ending = Command([*words, *other], before).ending()
     assert ending.code == 0, ending
     for path in before.glob("cache/*dynamic*"):

@@ -26,6 +26,7 @@ COMMANDS = {
     "score": "Score images with a detector in one .tflite file, on all cores.",
     "monitor": "Tell from tables of scores whether what a detector sees has drifted.",
     "recalibrate": "Give a detector a new threshold by new normal images, without a new fit.",
+    "refit": "Fit a detector to more normal images, in addition to those that it was fitted to.",
     "verify": "Tell whether a detector scores here as where its reference was made.",
     "explain": "Show where a detector finds images abnormal, and measure it against the masks.",
     "export": "Write a category's detector as one .tflite file: image in, anomaly score out.",

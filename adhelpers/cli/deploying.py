@@ -7,10 +7,10 @@ import numpy as np
 
 from .. import edge
 from ..datasets import Samples
-from ..detector import DETECTORS, kind_of
-from ..export import build, check, write_reference
+from ..detector import DETECTORS, check_refittable, kind_of, summed
+from ..export import Kept, build, check, write_reference, write_sums
 from ..features import FeatureMaps, FeatureSet
-from ..ground import check_writable_file, write_bytes
+from ..ground import UserError, check_writable_file, timestamp, write_bytes
 from ..images import read, stream
 from . import augmenting, detecting, values
 from . import options as shared
@@ -35,6 +35,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="write so many of the images with their scores beside the detector "
         "(.reference.npz), for adhelpers verify and edge.py --verify on other machines",
     )
+    parser.add_argument(
+        "--sums",
+        action="store_true",
+        help="keep the sums over the images beside the detector (.sums.npz), for adhelpers refit",
+    )
     augmenting.add_augment_options(parser)
 
 
@@ -42,7 +47,13 @@ def check_options(options: argparse.Namespace, path: Path) -> detecting.AnyDetec
     """Find what cannot be done before any work, and return the unfitted detector."""
     augmenting.check(options)
     check_writable_file(path, "a TFLite model")
-    return detecting.make_detector(options)
+    detector = detecting.make_detector(options)
+    if options.sums:
+        check_refittable(detector)
+        for name in ("augment", "fitted"):
+            if vars(options).get(name):
+                raise UserError(f"refit has no --{name}; leave it out, or --sums")
+    return detector
 
 
 def deploy(
@@ -75,11 +86,23 @@ def deploy(
     detector = fitted or detecting.fit(extract, samples, name, options)
     first = read(samples.paths[0], extract.origin.bits)
     facts = {"category": name, "image_shape": first.shape[:2]}
-    model = write(extract, detector, _images_to_check(samples.paths, extract), facts, path)
+    model = write(extract, detector, images_to_check(samples.paths, extract), facts, path)
     if count := vars(options).get("reference"):
         place = path.with_suffix(".reference.npz")
         write_reference(place, model, samples.paths[:count])
         print(f"{place}: {min(count, len(samples))} images and their scores")
+    if options.sums:
+        train = detecting.training_input(extract, samples, detector, None)
+        kept = summed(detector, train)
+        digests = (train.features if isinstance(train, FeatureMaps) else train).digests
+        keep_sums(path, Kept(kept, extract.model, frozenset(digests)), model)
+
+
+def keep_sums(path: Path, kept: Kept, model: bytes) -> None:
+    """Write what a detector's file can be refitted from beside it, and say so."""
+    place = path.with_suffix(".sums.npz")
+    write_sums(place, kept, model)
+    print(f"{place}: the sums over {kept.detector.n_train_} images, for adhelpers refit")
 
 
 def write(
@@ -95,10 +118,10 @@ def write(
     images : ndarray of uint8, shape (N, S, S, 3)
         Normal ones to check the model by, and by their negatives, which are surely anomalous.
     facts : dict
-        Of the record: the category, and the shape of the training images.
+        Of the record: the category, the shape of the training images, and what else is known.
     path : Path
     """
-    model = build(extract.model, detector, facts)
+    model = build(extract.model, detector, {"date": timestamp(), **facts})
     images = np.concatenate([images, 255 - images])
     error = check(model, images, detector.anomaly_score(_scored_input(extract, images, detector)))
     write_bytes(path, model)
@@ -130,7 +153,7 @@ def _scored_input(
     return extract.of_pixels(images)
 
 
-def _images_to_check(paths: list[Path], extract) -> np.ndarray:
+def images_to_check(paths: list[Path], extract) -> np.ndarray:
     """Return some training images."""
     origin = extract.origin
     pictures = stream(paths[:_CHECKED_IMAGES], origin.input_size, origin.protocol, bits=origin.bits)

@@ -79,6 +79,8 @@ def _fit_on_cluster(options: argparse.Namespace, cluster: argparse.Namespace) ->
         raise UserError("--scheduler makes no copies; leave out --augment")
     if "reference" in options:
         raise UserError("--scheduler writes no --reference; leave it out")
+    if options.sums:
+        raise UserError("--scheduler keeps its sums in --folder; leave out --sums")
     if PRECISIONS[options.precision].calibrated:
         raise UserError(
             f"--precision {options.precision} is calibrated by images on this disk; with "

@@ -31,6 +31,7 @@ class Detector(OutlierMixin, BaseEstimator):
 
     scales_: Scales
     held_out_scores_: np.ndarray | None
+    held_out_distances_: Distances | None
     n_train_: int
     origin_: Origin | None
     _threshold: float | None
@@ -87,8 +88,7 @@ class Detector(OutlierMixin, BaseEstimator):
                     "'sum' alone: the scales of the others would come from the same images"
                 )
             self.scales_ = level_scales(distances)
-        self.held_out_scores_ = self.combined(distances)
-        self._threshold = self._find_threshold()
+        self._take_held_out(distances)
         return self
 
     @property
@@ -207,7 +207,13 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def _forget_decision(self) -> None:
         """Forget what rests on the images fitted to so far."""
-        self.held_out_scores_, self.scales_, self._threshold = None, {}, None
+        self.held_out_scores_ = self.held_out_distances_ = self._threshold = None
+        self.scales_ = {}
+
+    def _take_held_out(self, distances: Distances) -> None:
+        """Set the threshold by the distances of images that were held out."""
+        self.held_out_distances_, self.held_out_scores_ = distances, self.combined(distances)
+        self._threshold = self._find_threshold()
 
 
 class GaussianDetector(Detector):

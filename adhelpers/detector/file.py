@@ -16,6 +16,7 @@ from ..ground import reading, written_whole
 
 #: Of the file's format. 1 had no number, 2 an origin without a check, 3 pooled detectors alone.
 VERSION = 4
+_HELD_OUT = "held_out_distances/"
 #: Of each kind of part, the shapes of its arrays, a letter for each length, and its numbers.
 _KINDS = {
     AxisGaussian: ({"mean": "D", "axes": "RD", "variances": "R"}, ("floor", "shrinkage")),
@@ -32,11 +33,14 @@ _KINDS = {
 }
 
 
-def write(detector, path: str | Path) -> None:
-    """Write a fitted detector: its Gaussians, or its moments if it was fitted in parts."""
+def write(detector, path: str | Path, **more: np.ndarray) -> None:
+    """Write a fitted detector: its Gaussians, or its moments if it was fitted in parts.
+
+    Arrays that are given besides stand in the file under their own names.
+    """
     record, arrays = _contents(detector)
     with written_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, record=_json({"version": VERSION, **record}), **arrays)
+        np.savez(file, record=_json({"version": VERSION, **record}), **arrays, **more)
 
 
 def plain_parameters(detector) -> dict:
@@ -99,6 +103,8 @@ def _contents(detector) -> tuple[dict, dict[str, np.ndarray]]:
         levels[name] = {"kind": type(part).__name__, **numbers}
     if detector.held_out_scores_ is not None:
         arrays["held_out_scores"] = detector.held_out_scores_
+    if hasattr(detector, "moments_") and detector.held_out_distances_:
+        arrays |= {f"{_HELD_OUT}{key}": x for key, x in detector.held_out_distances_.items()}
     record = {
         "detector": type(detector).__name__,
         "parameters": detector.get_params(),
@@ -120,6 +126,13 @@ def _restored(classes: dict[str, type], record: dict, arrays: Mapping, start: st
     detector.n_train_, detector.n_features_in_ = record["n_train"], record["n_features"]
     detector.scales_ = {name: tuple(scale) for name, scale in record["scales"].items()}
     detector.held_out_scores_ = arrays.get(f"{start}held_out_scores")
+    held_out = {
+        key.removeprefix(start + _HELD_OUT): arrays[key]
+        for key in arrays
+        if key.startswith(start + _HELD_OUT)
+    }
+    _checked_lengths(f"{start}held_out_distances", held_out, dict.fromkeys(held_out, "N"))
+    detector.held_out_distances_ = held_out or None
     detector._threshold = None
     _check_decision(record, detector.held_out_scores_)
     if record["detectors"]:

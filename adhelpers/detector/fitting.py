@@ -31,6 +31,8 @@ class Fit:
         What `level_scales` returns; empty for the plain sum.
     held_out_scores : ndarray of float64, or None
         Scores of held-out images, if the threshold needs them and there are enough images.
+    held_out_distances : dict of str to ndarray of float64, or None
+        Their distances by level.
     n_train : int
         The number of images fitted on.
     """
@@ -38,6 +40,7 @@ class Fit:
     gaussians: dict[str, Gaussian]
     scales: dict[str, tuple[float, float]]
     held_out_scores: np.ndarray | None
+    held_out_distances: dict[str, np.ndarray] | None
     n_train: int
 
 
@@ -82,8 +85,10 @@ def fit_levels(
     scales = level_scales(held_out) if needs_scales else {}
     if aside:
         held_out = {name: gaussian.distance(aside[name]) for name, gaussian in gaussians.items()}
-    scores = combine(held_out, combination, scales) if holding_out and suffices else None
-    return Fit(gaussians, scales, scores, len(groups))
+    if not (holding_out and suffices):
+        return Fit(gaussians, scales, None, None, len(groups))
+    scores = combine(held_out, combination, scales)
+    return Fit(gaussians, scales, scores, held_out, len(groups))
 
 
 def naming(name: str, step, *arguments):

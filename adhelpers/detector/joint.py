@@ -42,7 +42,7 @@ class JointDetector(Detector):
         The two: ``"local"`` and ``"pooled"``.
     scales_ : dict of str to (float, float)
         Mean and standard deviation of the held-out distances, by level, and of ``"pooled"``.
-    threshold_, held_out_scores_, n_train_, n_features_in_, origin_
+    threshold_, held_out_scores_, held_out_distances_, n_train_, n_features_in_, origin_
         As for `adhelpers.LocalDetector`.
     """
 
@@ -76,8 +76,7 @@ class JointDetector(Detector):
         distances = {**local.held_out_distances_, POOLED: self._held_out(pooled, X)}
         self.scales_ = level_scales(distances)
         if self.threshold and can_hold_out(X.features.groups):
-            self.held_out_scores_ = self.combined(distances)
-            self._threshold = self._find_threshold()
+            self._take_held_out(distances)
         return self
 
     def partial_fit(self, X: FeatureMaps, y=None) -> "JointDetector":
@@ -148,6 +147,11 @@ class JointDetector(Detector):
                 f"a {self.threshold} threshold would rest on the images that the scales come from; "
                 "take threshold='held-out'"
             )
+
+    def check_in_parts(self) -> None:
+        """Raise a UserError if a parameter needs all images at once, as `partial_fit` does."""
+        self.check_parameters()
+        self._local().check_in_parts()
 
     @property
     def words(self) -> str:

@@ -74,7 +74,7 @@ class LocalDetector(GaussianDetector):
     held_out_scores_ : ndarray of float64, or None
         Scores of the normal images that were held out, in the order of the images.
     held_out_distances_ : dict of str to ndarray of float64, or None
-        Their distances by level; they are not in the file.
+        Their distances by level; after `load`, of a detector fitted in parts alone.
     scales_ : dict of str to (float, float)
         Mean and standard deviation of held-out distances, where the combination needs them.
     moments_ : dict of str to LocalMoments
@@ -96,8 +96,6 @@ class LocalDetector(GaussianDetector):
     >>> detector.predict(odd), int(detector.heat_maps(odd).argmax())
     (array([-1]), 2)
     """
-
-    held_out_distances_ = None
 
     def __init__(
         self,
@@ -164,8 +162,7 @@ class LocalDetector(GaussianDetector):
         if COMBINATIONS[self.combination].needs_scales:
             self.scales_ = level_scales(distances)
         if holding_out and can_hold_out(X.features.groups):
-            self.held_out_scores_ = self.combined(distances)
-            self._threshold = self._find_threshold()
+            self._take_held_out(distances)
         return self
 
     def partial_fit(self, X: FeatureMaps, y=None) -> "LocalDetector":
@@ -177,10 +174,8 @@ class LocalDetector(GaussianDetector):
         Parameters, errors and what is returned are those of `fit`; a single image will do, and
         three in all.
         """
-        self.check_parameters()
+        self.check_in_parts()
         checks.check_normal(X)
-        if self.tied_weight is None:
-            raise UserError("partial_fit holds no images out; give tied_weight a number")
         if hasattr(self, "moments_"):
             checks.check_origin(self.origin_, X)
             shapes = {name: (*x.shape, x.mean.shape[1]) for name, x in self.moments_.items()}
@@ -237,6 +232,12 @@ class LocalDetector(GaussianDetector):
                 "'sum' alone"
             )
 
+    def check_in_parts(self) -> None:
+        """Raise a UserError if a parameter needs all images at once, as `partial_fit` does."""
+        self.check_parameters()
+        if self.tied_weight is None:
+            raise UserError("partial_fit holds no images out; give tied_weight a number")
+
     @property
     def words(self) -> str:
         """str: the choice of the distance and of its threshold, for titles and tables."""
@@ -255,7 +256,7 @@ class LocalDetector(GaussianDetector):
         self.origin_ = X.origin
         self.n_features_in_ = sum(int(np.prod(X.shapes[name])) for name in levels)
         self._forget_decision()
-        self._gaussians = self.held_out_distances_ = None
+        self._gaussians = None
         return levels
 
     def _checked(self, X: FeatureMaps, levels: list[str]) -> Iterator[Batch]:

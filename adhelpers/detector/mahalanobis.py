@@ -54,6 +54,8 @@ class MahalanobisDetector(GaussianDetector):
         ``-threshold_``, as scikit-learn counts.
     held_out_scores_ : ndarray of float64, or None
         Scores of the normal images that were held out.
+    held_out_distances_ : dict of str to ndarray of float64, or None
+        Their distances by level; after `load`, of a detector fitted in parts alone.
     scales_ : dict of str to (float, float)
         Mean and standard deviation of held-out distances, where the combination needs them.
     moments_ : dict of str to Moments
@@ -143,6 +145,7 @@ class MahalanobisDetector(GaussianDetector):
         )
         self._gaussians, self.n_train_ = fit.gaussians, fit.n_train
         self.scales_, self.held_out_scores_ = fit.scales, fit.held_out_scores
+        self.held_out_distances_ = fit.held_out_distances
         if self.has_threshold:
             self._threshold = self._find_threshold()
         return self
@@ -159,8 +162,7 @@ class MahalanobisDetector(GaussianDetector):
         Parameters, errors and what is returned are those of `fit`; a single image will do, and
         three in all.
         """
-        self.check_parameters()
-        self._covariance().check_moments_suffice()
+        self.check_in_parts()
         checks.check_not_empty(X)
         if hasattr(self, "moments_"):
             checks.check_origin(self.origin_, X)
@@ -180,6 +182,11 @@ class MahalanobisDetector(GaussianDetector):
                 f"covariance={self.covariance!r} with combination={self.combination!r}; take "
                 "threshold='held-out'"
             )
+
+    def check_in_parts(self) -> None:
+        """Raise a UserError if a parameter needs all images at once, as `partial_fit` does."""
+        self.check_parameters()
+        self._covariance().check_moments_suffice()
 
     @property
     def words(self) -> str:

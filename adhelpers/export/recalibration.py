@@ -2,7 +2,6 @@
 
 import json
 import struct
-from datetime import UTC, datetime
 from hashlib import sha256
 
 import numpy as np
@@ -10,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from .. import edge
 from ..detector.thresholds import conformal
-from ..ground import UserError
+from ..ground import UserError, timestamp
 from .detector_graph import sealed
 
 #: How a new threshold is set from scores of new normal images.
@@ -48,15 +47,38 @@ def recalibrated(model: bytes, scores: np.ndarray, threshold: float, how: str) -
     record = edge.read_record(model)
     if not record.get("sealed"):
         raise UserError("it has no seal; export it again by this version")
-    change = {
-        "what": how,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "images": len(scores),
-        "parent": sha256(model).hexdigest(),
-        "threshold_before": record["threshold"],
-    }
-    record = {**record, "threshold": threshold, "history": [*record.get("history", ()), change]}
+    record = {**record, "threshold": threshold, "history": history(model, how, len(scores))}
     return sealed(_with_record(model[:-48], record))
+
+
+def history(model: bytes, what: str, n_images: int) -> list[dict]:
+    """Return the history of what is made of a detector: its own, and this change of it.
+
+    Parameters
+    ----------
+    model : bytes
+        A detector's file.
+    what : str
+        In words.
+    n_images : int
+        How many new images the change rests on.
+
+    Returns
+    -------
+    changes : list of dict
+        Of each what it was, its date, the number of images, the SHA-256 of the file that it was
+        made to (``parent``), and the threshold, and number of images fitted on, of that.
+    """
+    record = edge.read_record(model)
+    change = {
+        "what": what,
+        "date": timestamp(),
+        "images": n_images,
+        "parent": sha256(model).hexdigest(),
+        "threshold_before": record.get("threshold"),
+        "n_train_before": record.get("n_train"),
+    }
+    return [*record.get("history", ()), change]
 
 
 def _with_record(model: bytes, record: dict) -> bytes:

@@ -124,6 +124,18 @@ class Extractor:
         self._bits = bits
         if engine == "tflite":
             self.model = model_cache.converted(lambda: self.backbone, self.origin, images)
+        self._start()
+
+    @classmethod
+    def of_model(cls, model: bytes, origin: Origin) -> "Extractor":
+        """Return an extractor of a TFLite model at hand, of which the origin tells."""
+        extract = cls.__new__(cls)
+        extract.batch_size, extract.skip_bad_images, extract.calibration = 16, False, None
+        extract.model, extract.origin, extract._bits = model, origin, origin.bits
+        extract._start()
+        return extract
+
+    def _start(self) -> None:
         self._runner = make_runner(self.model, lambda: self.backbone)
         self.levels = self._runner.levels
         self._with_maps = {}  # what runs the network and gives maps, by their levels; of copies too

@@ -1,6 +1,7 @@
 """What any room may use: the one exception, whole files, threads, quiet starts, choices by name."""
 
 from .choices import check_choice, check_probability, checked_truth, chosen
+from .clock import timestamp
 from .errors import UserError
 from .files import (
     check_writable,

@@ -20,7 +20,7 @@ def ground(tmp_path_factory) -> Path:
     for i in range(3):
         write_image(folder / f"data/plate/ground_truth/spot/{i:03d}_mask.png", mask)
     (folder / "start" / "tmp").mkdir(parents=True)
-    words = f"fit ../data/plate/train {NETWORK} -o ../detector.tflite"
+    words = f"fit ../data/plate/train {NETWORK} --sums -o ../detector.tflite"
     ending = Command(words.split(), folder / "start").ending()
     assert (ending.code, ending.error) == (0, ""), ending
     for path in (folder / "start" / "tmp").iterdir():
