@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import fsspec
+from forbidden import TENSORFLOW, without
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests-0123456789"
 BUCKET = "line"
-_FORBIDDEN = ("tensorflow", "keras", "matplotlib")
+_FORBIDDEN = (*TENSORFLOW, "matplotlib")
 _AS_A_NANNY = {"OMP_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": "65536"}  # sets them
 
 
@@ -82,9 +83,6 @@ class Cluster:
         self.folder, self.port = folder, free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.workers: list[subprocess.Popen] = []
-        for name in _FORBIDDEN:
-            (folder / "forbidden").mkdir(exist_ok=True)
-            (folder / "forbidden" / f"{name}.py").write_text("raise ImportError('forbidden')\n")
         self.scheduler = self.start_scheduler()
 
     def start_scheduler(self) -> subprocess.Popen:
@@ -111,12 +109,7 @@ class Cluster:
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
 
     def _start(self, kind: str, *arguments: str) -> subprocess.Popen:
-        paths = [str(self.folder / "forbidden"), os.environ.get("PYTHONPATH", "")]
-        variables = {
-            **os.environ,
-            **_AS_A_NANNY,
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        }
+        variables = {**os.environ, **_AS_A_NANNY, **without(_FORBIDDEN, self.folder)}
         command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *arguments]
         with (self.folder / f"{kind}{len(self.workers)}.log").open("a") as log:
             return subprocess.Popen(command, env=variables, stdout=log, stderr=log)

@@ -16,6 +16,7 @@ from ..ground import UserError
 #: The network that there are weights of.
 BACKBONE = "efficientnet-b0"
 FILE = Path(__file__).parent / "efficientnet-b0_builtin.npz"
+FRAME = Path(__file__).parent / "efficientnet-b0_frame.npz"
 RECORD = "record"
 
 
@@ -94,3 +95,56 @@ def load_into(network, path: str | Path = FILE) -> dict:
 def named_weights(network) -> dict:
     """Return a network's variables by path, without those of its normalisation."""
     return {v.path: v for v in network.weights if not v.path.startswith("normalization")}
+
+
+def tflite_model(frame: str | Path = FRAME) -> bytes:
+    """Return the network as a TFLite model, as `conversion.convert` makes it, without TensorFlow.
+
+    The frame is such a model whose kernels are blank. The converter multiplies each kernel by the
+    scales of the normalisation that follows it; so does this, and every bit is the converter's.
+    `tools/builtin_weights/frame.py` makes the frame.
+
+    Returns
+    -------
+    model : bytes
+        The content of a ``.tflite`` file, for images of the network's own size.
+
+    Raises
+    ------
+    UserError
+        If a file is damaged or missing.
+    """
+    arrays, _ = load_weights()
+    try:
+        with np.load(frame, allow_pickle=False) as file:
+            model, record = bytearray(file["model"].tobytes()), json.loads(file[RECORD].tobytes())
+            for name, start in record["offsets"].items():
+                data = scaled_kernel(arrays[name], file[name]).tobytes()
+                model[start : start + len(data)] = data
+        intact = hashlib.sha256(model).hexdigest() == record["sha256"]
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+        intact = False
+    if not intact:
+        raise UserError(
+            f"the built-in network {frame} is damaged or missing, or does not go with its weights: "
+            "install adhelpers again, or choose other --weights"
+        )
+    return bytes(model)
+
+
+def scaled_kernel(kernel: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Return a kernel as it stands in a TFLite model.
+
+    Parameters
+    ----------
+    kernel : ndarray, shape (h, w, I, O), or (h, w, C, 1) of a convolution by channel
+        As Keras has it.
+    scales : ndarray of float32, shape (O,) or (C,)
+        Of its outputs.
+
+    Returns
+    -------
+    scaled : ndarray of float32, shape (O, h, w, I) or (1, h, w, C)
+    """
+    moved = kernel.astype(np.float32).transpose(3, 0, 1, 2)
+    return moved * (scales if len(moved) == 1 else scales[:, None, None, None])

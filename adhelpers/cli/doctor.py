@@ -11,7 +11,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-from ..ground import UserError, keras_settings, load_keras, one_line
+from ..ground import UserError, installed_version, keras_settings, load_keras, one_line
 from . import values
 
 _PACKAGE = "adhelpers"
@@ -72,7 +72,10 @@ def execute(options: argparse.Namespace) -> None:
 def _python(options: argparse.Namespace) -> str:
     from packaging.specifiers import SpecifierSet
 
-    found, wanted = platform.python_version(), metadata.metadata(_PACKAGE)["Requires-Python"]
+    found, wanted = (
+        platform.python_version(),
+        metadata.metadata(_PACKAGE)["Requires-Python"],
+    )
     if found not in SpecifierSet(wanted, prereleases=True):
         raise UserError(f"Python {found} found, {wanted} needed; make PYTHON=python3.12")
     return f"{found} ({platform.system()} {platform.machine()})"
@@ -80,18 +83,20 @@ def _python(options: argparse.Namespace) -> str:
 
 def _packages(options: argparse.Namespace) -> str:
     needed, of_notebooks = _requirements(""), _requirements("notebooks")
-    with_notebooks = any(_version(requirement.name) for requirement in of_notebooks)
+    with_notebooks = any(installed_version(requirement.name) for requirement in of_notebooks)
     if with_notebooks:
         needed += of_notebooks
     for requirement in needed:
-        found = _version(requirement.name)
+        found = installed_version(requirement.name)
         if found is None:
             raise UserError(f"{requirement.name} is missing; {_INSTALL}")
         if not requirement.specifier.contains(found, prereleases=True):
             raise UserError(
                 f"{requirement.name} {found} found, {requirement.specifier} needed; {_INSTALL}"
             )
-    shown = ", ".join(f"{name} {_version(name)}" for name in ("tensorflow", "keras", "numpy"))
+    shown = ", ".join(
+        f"{name} {installed_version(name)}" for name in ("tensorflow", "keras", "numpy")
+    )
     rest = "" if with_notebooks else "; those of the notebooks are not installed"
     return f"{len(needed)} packages, among them {shown}{rest}"
 
@@ -107,15 +112,9 @@ def _requirements(extra: str) -> list:
     return [r for r in found if r not in always and r.marker.evaluate({"extra": extra})]
 
 
-def _version(package: str) -> str | None:
-    """Return a package's version, or None where it is not installed."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _keras(options: argparse.Namespace) -> str:
+    if options.weights == "builtin":
+        return "not started, as the built-in weights do without; --weights none tries it"
     passed_over = ", ".join(f"{name} {value}" for name, value in keras_settings().items())
     found = load_keras().config
     shown = f"{found.backend()}, {found.floatx()}, {found.image_data_format()}"

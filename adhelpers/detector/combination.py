@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import log_ndtr
 
 from ..ground import UserError, chosen
 
@@ -68,7 +68,7 @@ def fisher(distances: Distances, scales: Scales) -> np.ndarray:
     ----------
     Fisher, Statistical Methods for Research Workers, 4th edition, 1932, section 21.1.
     """
-    return -2 * np.sum(norm.logsf(_z_scores(distances, scales)), axis=0)
+    return -2 * np.sum(log_ndtr(-_z_scores(distances, scales)), axis=0)
 
 
 def _z_scores(distances: Distances, scales: Scales) -> list[np.ndarray]:

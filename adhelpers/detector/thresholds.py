@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import erf
-from scipy.stats import chi2
+from scipy.special import chdtri, erf
 
 from ..gaussian import FEWEST
 from ..ground import UserError, check_probability
@@ -74,7 +73,7 @@ def chi_square(probability: float, dimensions: int | Sequence[int]) -> float:
     """
     check_probability(probability)
     levels = np.atleast_1d(dimensions)
-    return float(np.sum(np.sqrt(chi2.isf((1 - probability) / len(levels), levels))))
+    return float(np.sum(np.sqrt(chdtri(levels, (1 - probability) / len(levels)))))
 
 
 def chi_square_of_levels(probability: float, dimensions: dict[str, int], n: int) -> float:

@@ -9,14 +9,13 @@ never quantized: in int8 it would give every image the same score.
 import json
 from collections.abc import Callable
 from hashlib import sha256
-from importlib.metadata import version
 
 import numpy as np
 
 from .. import __version__, edge
 from ..detector import POOLED, JointDetector, LocalDetector, MahalanobisDetector, kind_of
 from ..gaussian import Gaussian
-from ..ground import UserError, chosen
+from ..ground import UserError, chosen, installed_version
 from .local_graph import append_local
 from .tail import Tail
 
@@ -25,7 +24,7 @@ Detector = MahalanobisDetector | LocalDetector | JointDetector
 #: How far the graph's scores may be from the Python detector's, relatively.
 TOLERANCE = 1e-3
 
-_RECORDED_VERSIONS = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer", "numpy")
+_RECORDED = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer", "numpy")
 
 
 def build(network: bytes, detector: Detector, facts: dict | None = None) -> bytes:
@@ -103,7 +102,7 @@ def describe(detector: Detector, facts: dict | None = None) -> dict:
         "n_train": detector.n_train_,
         "versions": {
             "adhelpers": __version__,
-            **{package: version(package) for package in _RECORDED_VERSIONS},
+            **{name: version for name in _RECORDED if (version := installed_version(name))},
         },
     }
 

@@ -259,7 +259,7 @@ class Extractor:
             If the network lacks a level.
         """
         extract = self.for_images(samples)
-        return maps_of_files(extract, self._runner_of_maps(levels), samples, augmentation)
+        return maps_of_files(extract, self.map_runner(levels), samples, augmentation)
 
     def maps_of_pixels(
         self,
@@ -268,10 +268,10 @@ class Extractor:
         labels: Sequence[int] | None = None,
     ) -> FeatureMaps:
         """Return the feature maps of images in memory; parameters and errors as for `of_pixels`."""
-        runner = self._runner_of_maps(levels)
+        runner = self.map_runner(levels)
         return maps_of_pixels(self, runner, of_size(images, self.origin.input_size), labels)
 
-    def _runner_of_maps(self, levels: Sequence[str]):
+    def map_runner(self, levels: Sequence[str]):
         """Return what runs the network and gives these maps; the last one is kept."""
         key = tuple(levels)
         for name in levels:

@@ -10,14 +10,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from ..backbones import Backbone, convert
+from ..backbones import Backbone, builtin, convert, describe_weights, variant
 from ..datasets import Samples
-from ..ground import UserError, check_writable, write_bytes
+from ..ground import UserError, check_writable, installed_version, write_bytes
 from ..images import MOST_BITS, stream
 from ..quantization import check_calibration, quantize
 from .origin import Origin
@@ -97,7 +96,8 @@ def converted(
 ) -> bytes:
     """Return a backbone's TFLite model, from the cache or converted now.
 
-    What is damaged in the cache is converted again, with a line on stderr.
+    The built-in network is at hand as it is, and not kept in the cache. What is damaged there is
+    converted again, with a line on stderr.
 
     Parameters
     ----------
@@ -118,6 +118,8 @@ def converted(
         If there are no images where they are needed, or the cache cannot be written.
     """
     check_calibration(origin.precision, images)
+    if _is_at_hand(origin):
+        return builtin.tflite_model()
     place = _place(origin)
     if (model := _kept(place)) is not None:
         return model
@@ -129,6 +131,15 @@ def converted(
         model = quantize(converted(load_backbone, in_float(origin)), origin.precision, images)
     _keep(place, model)
     return model
+
+
+def _is_at_hand(origin: Origin) -> bool:
+    """Tell whether a model needs no conversion: the built-in network, in its own size."""
+    name = builtin.BACKBONE
+    facts = (origin.backbone, origin.input_size, origin.precision)
+    return facts == (name, variant(name).input_size, "float32") and (
+        origin.weights == describe_weights(name, "builtin", 0)
+    )
 
 
 def _kept(place: Path) -> bytes | None:
@@ -176,6 +187,8 @@ def _place(origin: Origin) -> Path:
     """Return the file that a model is kept in; its name depends on all that the model does."""
     record = origin.record
     names = ("backbone", "weights", "input_size", "precision", "calibration")
-    facts = {name: record[name] for name in names} | {tool: version(tool) for tool in _TOOLS}
+    facts = {name: record[name] for name in names} | {
+        tool: installed_version(tool) for tool in _TOOLS
+    }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     return cache_folder() / f"{origin.backbone}_{origin.precision}_{digest}.tflite"

@@ -16,6 +16,7 @@ from .files import (
 from .kinds import kind_of_file
 from .lazy import lazy_names
 from .leftovers import forget, remove_leftovers, temporary_path
+from .packages import installed_version
 from .parallel import available_cores, linear_algebra_threads, ordered_map
 from .signals import Ended, ended_by_signals
 from .startup import keras_settings, load_keras, quiet_stderr, silence

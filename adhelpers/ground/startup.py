@@ -30,7 +30,8 @@ def load_keras():
     Raises
     ------
     UserError
-        If Keras was imported before with another backend, or cannot read its settings.
+        If TensorFlow or Keras cannot be imported, or Keras was imported before with another
+        backend, or cannot read its settings.
     """
     keras = _started_keras()
     keras.config.set_floatx(_FLOATS)
@@ -74,13 +75,18 @@ def _started_keras():
         try:
             with _variable("KERAS_BACKEND", _BACKEND):
                 import keras
+            import tensorflow
+        except ImportError as error:
+            raise UserError(
+                f"TensorFlow is needed for this, and cannot be imported ({one_line(error)}); "
+                "install it (pip install tensorflow), or take --weights builtin, which does "
+                "without"
+            ) from error
         except (AssertionError, AttributeError, TypeError, ValueError) as error:
             raise UserError(
                 f"{_settings_file()}: Keras cannot read its settings ({one_line(error)}); "
                 "mend or delete this file"
             ) from error
-        import tensorflow
-
         tensorflow.config.list_logical_devices()
         tensorflow.get_logger().setLevel("WARNING")
     if (backend := keras.config.backend()) != _BACKEND:

@@ -31,7 +31,7 @@ def samples(small_root):
 @pytest.fixture
 def counted(tflite, monkeypatch):
     """The extractor, and a list that grows by the images of which it makes maps."""
-    seen, runner = [], tflite._runner_of_maps(MAP_LEVELS)
+    seen, runner = [], tflite.map_runner(MAP_LEVELS)
     run = runner.run
     monkeypatch.setattr(runner, "run", lambda x: seen.extend(x) or run(x))
     return tflite, seen

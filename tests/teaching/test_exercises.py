@@ -55,6 +55,18 @@ def _place(scores, rate):
     return min(score for score, value in zip(scores, p, strict=True) if value <= rate + 1e-9)
 
 
+def _two_parts(a, b) -> tuple:
+    facts = [(len(x), x.mean(axis=0), np.cov(x.T, bias=True) * len(x)) for x in (a, b)]
+    return (*facts[0], *facts[1])
+
+
+def _by_second_moments(n_a, a, s_a, n_b, b, s_b):
+    """The sum of x x^T of all, less that of the common mean."""
+    raw = s_a + n_a * np.outer(a, a) + s_b + n_b * np.outer(b, b)
+    mean = (n_a * a + n_b * b) / (n_a + n_b)
+    return raw - (n_a + n_b) * np.outer(mean, mean)
+
+
 #: By notebook and question: what the notebook would give, and a right answer of another kind.
 CASES = {
     "notebook_01": {
@@ -125,6 +137,17 @@ CASES = {
         ),
         "q2": ((_RNG.normal(100, 9, size=20), 0.1), _place),
         "q3": ((0.01,), lambda rate: next(n for n in range(1, 999) if 1 / (n + 1) <= rate + 1e-12)),
+    },
+    "notebook_10": {
+        "q1": (
+            (np.array([20, 40]), _X[:2]),
+            lambda counts, means: np.average(means, axis=0, weights=counts),
+        ),
+        "q2": (_two_parts(_X[:4], _X[4:]), _by_second_moments),
+        "q3": (
+            (5_000_000, 30, 0.7),
+            lambda n, ms, share: next(k for k in range(1, 999) if 86_400e3 * share * k >= n * ms),
+        ),
     },
 }
 

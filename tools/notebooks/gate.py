@@ -11,8 +11,9 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from . import layout
 from .run import CELL_TIMEOUT
@@ -52,7 +53,12 @@ def as_on(processor: str) -> dict[str, str]:
     return kept | PROCESSORS[processor]
 
 
-def compare(paths: Sequence[Path], lax: bool, processor: str = "this one") -> int:
+def compare(
+    paths: Sequence[Path],
+    lax: bool,
+    processor: str = "this one",
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> int:
     """Run nbval on notebooks in a process of its own and return pytest's exit code.
 
     Parameters
@@ -62,6 +68,8 @@ def compare(paths: Sequence[Path], lax: bool, processor: str = "this one") -> in
         Compare the cells tagged ``nbval-check-output`` alone; the others must run.
     processor : str
         A key of `PROCESSORS`.
+    variables : mapping of str to str
+        Of the environment, besides.
     """
     command = [
         *(sys.executable, "-m", "pytest", "-q", "--color=no", "--tb=short"),
@@ -72,7 +80,8 @@ def compare(paths: Sequence[Path], lax: bool, processor: str = "this one") -> in
         f"--nbval-sanitize-with={Path(__file__).with_name('nbval.txt')}",
         *map(str, paths),
     ]
-    return subprocess.run(command, cwd=layout.ROOT, env=as_on(processor)).returncode
+    environment = {**as_on(processor), **variables}
+    return subprocess.run(command, cwd=layout.ROOT, env=environment).returncode
 
 
 def pytest_itemcollected(item) -> None:
