@@ -8,12 +8,16 @@ names: their order in the file is another one.
 import contextlib
 import io
 
-from ..ground import load_keras, quiet_stderr
+from ..ground import load_keras, passing_time, quiet_stderr
 from .networks import Backbone
+
+_SECONDS_A_MEGABYTE = 0.5  # on two cores, from B0 to B4
 
 
 def convert(backbone: Backbone) -> bytes:
     """Convert a backbone, with the average of each level, to a float32 TFLite model.
+
+    A terminal shows how much of the time has passed that it may take.
 
     Parameters
     ----------
@@ -39,5 +43,7 @@ def convert(backbone: Backbone) -> bytes:
     )  # of the function's variables; of a whole Keras model, it takes twice as long
     owner.kept = [variable.value for variable in backbone.model.variables]
     function = pooled.get_concrete_function()
-    with quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):
+    seconds = _SECONDS_A_MEGABYTE * 4e-6 * backbone.model.count_params()
+    words = f"convert {backbone.name} to TFLite"
+    with passing_time(words, seconds), quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):
         return tf.lite.TFLiteConverter.from_concrete_functions([function], owner).convert()

@@ -26,11 +26,10 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import images
-from ..backbones import KerasRunner
 from ..detector import MahalanobisDetector
 from ..features import Origin, differing_fields
 from ..gaussian import Gaussian
-from ..ground import UserError
+from ..ground import UserError, ordered_map
 from ..images import resampled, seen_window
 
 
@@ -79,7 +78,7 @@ class Explainer:
     Parameters
     ----------
     extract : Extractor
-        Of precision float32; feature maps are computed by its Keras network, whatever its engine.
+        Of precision float32.
     detector : MahalanobisDetector
         Fitted on features of `extract`.
 
@@ -93,8 +92,8 @@ class Explainer:
     -----
     The distance at each level, not its square, enters the score; a level's map is the split of its
     squared distance, divided by its distance. The score that the maps sum up to is the detector's
-    on the means of these very maps; features that were averaged in float32, by this or another
-    engine, give a score that differs by about 1e-5 of it.
+    on the means of these very maps; features that were averaged in float32 give a score that
+    differs by about 1e-5 of it.
 
     Examples
     --------
@@ -114,7 +113,7 @@ class Explainer:
         self.detector = detector
         self.gaussians = detector.gaussians_
         self.batch_size = extract.batch_size
-        self._runner = KerasRunner(extract.backbone, list(self.gaussians))
+        self._runner = extract.map_runner(list(self.gaussians))
 
     def __call__(self, image: np.ndarray) -> HeatMap:
         """Split the score of one image.
@@ -187,10 +186,9 @@ class Explainer:
         if not len(images):
             raise UserError("there are no images to explain: give at least one")
         starts = range(0, len(images), self.batch_size)
-        parts = [
-            self.level_maps(images[start : start + self.batch_size])
-            for start in tqdm(starts, desc="explain", unit="batch", disable=None)
-        ]
+        batches = (images[start : start + self.batch_size] for start in starts)
+        done = ordered_map(self.level_maps, batches, self._runner.workers)
+        parts = list(tqdm(done, "explain", len(starts), unit="batch", disable=None))
         return {name: np.concatenate([part[name] for part in parts]) for name in self.gaussians}
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from ..backbones import Backbone, builtin, convert, describe_weights, variant
 from ..datasets import Samples
@@ -121,16 +122,25 @@ def converted(
     if _is_at_hand(origin):
         return builtin.tflite_model()
     place = _place(origin)
+    found = _time(place)
     if (model := _kept(place)) is not None:
         return model
     with _naming_the_variable():
         check_writable(place.parent)
-    if origin.precision == "float32":
-        model = convert(load_backbone())
-    else:
-        model = quantize(converted(load_backbone, in_float(origin)), origin.precision, images)
-    _keep(place, model)
+    with FileLock(place.with_suffix(".lock")):  # another process may be at it
+        if _time(place) != found and (model := _kept(place)) is not None:
+            return model
+        if origin.precision == "float32":
+            model = convert(load_backbone())
+        else:
+            model = quantize(converted(load_backbone, in_float(origin)), origin.precision, images)
+        _keep(place, model)
     return model
+
+
+def _time(place: Path) -> int | None:
+    """Return when a file was written, in ns; None where there is none."""
+    return place.stat().st_mtime_ns if place.exists() else None
 
 
 def _is_at_hand(origin: Origin) -> bool:

@@ -21,3 +21,4 @@ from .parallel import available_cores, linear_algebra_threads, ordered_map
 from .signals import Ended, ended_by_signals
 from .startup import keras_settings, load_keras, quiet_stderr, silence
 from .terminal import flush_stdout, give_up_stdout, one_line, safe_terminal
+from .waiting import passing_time

@@ -1,6 +1,8 @@
 """The cache of converted models, and the choice of calibration images."""
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -76,7 +78,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(faked, monkeypatch):
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(UserError, match="No space left on device"):
         model_cache.converted(lambda: None, ORIGIN, IMAGES)
-    assert not list(model_cache.cache_folder().iterdir())
+    assert {path.suffix for path in model_cache.cache_folder().iterdir()} <= {".lock"}
 
 
 def in_the_cache(change) -> bytes:
@@ -225,3 +227,15 @@ def test_an_int8_extractor_says_what_it_was_calibrated_with(samples):
     detector = ad.MahalanobisDetector().fit(extract(samples))
     with pytest.raises(UserError, match="calibration"):
         detector.anomaly_score(others(replace(samples, split="test")))
+
+
+def test_two_at_once_convert_once(faked, monkeypatch):
+    def slowly(backbone):
+        time.sleep(0.5)
+        return faked.append("float32") or b"float"
+
+    monkeypatch.setattr(model_cache, "convert", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(model_cache.converted, lambda: None, ORIGIN, IMAGES) for _ in range(2)]
+    assert [call.result() for call in calls] == [b"floatint8"] * 2
+    assert faked == ["float32", "int8"]
