@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SITE_READY := $(VENV)/.site
 
-.PHONY: run test test-notebooks-full lint format notebooks student lab site bench clean help
+.PHONY: run test test-notebooks-full lint format notebooks student lab site teaching workshop bench clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 22
@@ -51,6 +51,14 @@ $(SITE_READY): $(READY)
 site: $(SITE_READY)  ## the site, in build/site; then `make test` tests it as well
 	rm -rf build/site
 	$(BIN)/sphinx-build -W --keep-going --quiet -E -c docs/site -d build/doctrees . build/site
+
+teaching: $(SITE_READY)  ## slides, cheat sheet and feedback form, in build/teaching
+	$(BIN)/python -m tools.teaching.build
+
+workshop: site  ## a folder for a USB stick, in build/workshop (PLATFORM="windows-x64 macos-arm64 ...")
+	-$(BIN)/python -m tools.teaching.build
+	$(BIN)/python -m tools.workshop.make $(if $(PLATFORM),--platform $(PLATFORM)) \
+		$(if $(PYTHONS),--python $(PYTHONS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 bench: $(READY)  ## speed and memory: the whole job, the Gaussians, the deployed detector
 	$(BIN)/python benchmarks/main_job.py

@@ -1,6 +1,5 @@
 """The Chromium of this machine, and a server of files on loopback, for tests of pages."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -10,16 +9,16 @@ from threading import Thread
 
 import pytest
 
-_CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from tools.teaching import printing
 
 
 @contextmanager
 def chromium() -> Iterator:
     """Run the browser; where there is none, skip, saying so."""
     playwright = pytest.importorskip("playwright.sync_api")
-    program = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
+    program = printing.program()
     if program is None:
-        pytest.skip(f"no browser on this machine: none of {', '.join(_CHROMIUMS)}")
+        pytest.skip(f"no browser on this machine: none of {', '.join(printing.CHROMIUMS)}")
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser

@@ -1,0 +1,1 @@
+"""The teacher's material, made of docs/teaching: slides, a cheat sheet and a feedback form."""
