@@ -13,14 +13,15 @@ from tools.teaching import printing
 
 
 @contextmanager
-def chromium() -> Iterator:
-    """Run the browser; where there is none, skip, saying so."""
+def chromium(*arguments: str) -> Iterator:
+    """Run the browser, with more arguments; where there is none, skip, saying so."""
     playwright = pytest.importorskip("playwright.sync_api")
     program = printing.program()
     if program is None:
         pytest.skip(f"no browser on this machine: none of {', '.join(printing.CHROMIUMS)}")
     with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        words = ["--no-sandbox", *arguments]
+        browser = running.chromium.launch(executable_path=program, args=words)
         yield browser
         browser.close()
 

@@ -4,7 +4,8 @@ With --detector local, or both, a picture shows the distance at each position; w
 split of the score over the positions. Without --image it explains every test image: pixel AUROC,
 PRO and hit rate per category (pixel_summary.csv and .json), a row per image (pixel_scores_*.csv),
 and the images whose defects are found best and worst, side by side with their masks (where_*.png).
-With --image it explains these files alone.
+With --image it explains these files alone. Colours are in units of what normal images reach: those
+of the test split, or training images, which are nearer to normal, where it has none.
 """
 
 import argparse
@@ -13,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import images
-from ..datasets import Dataset, read_mask
-from ..detector import TOO_FEW, kind_of
+from ..datasets import Dataset, Samples, read_mask
+from ..detector import TOO_FEW
 from ..evaluation import (
     Explainer,
     LocalExplainer,
@@ -39,6 +40,8 @@ from . import options as shared
 from .names import file_name, unlike
 
 AnyExplainer = Explainer | LocalExplainer
+
+_ENOUGH = 32  # normal images, to know what they reach
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -94,9 +97,9 @@ def execute(options: argparse.Namespace) -> None:
     results = []
     for dataset in datasets:
         extract = network.for_images(dataset.train)
-        truth = _truth(dataset, extract.origin, options)
+        truth = _truth(dataset.test, extract.origin, options)
         explainer = _explainer(dataset, extract, fitted, options)
-        results.append(_explain_category(dataset.category, truth, explainer, options))
+        results.append(_explain_category(dataset, truth, explainer, options))
         write_pixel_summary(results, options.save_path)
     print(pixel_table(results, network.origin))
     print(f"written to {options.save_path}")
@@ -119,12 +122,14 @@ def _explain_files(
     pictures = {path: images.read(path, extract.origin.bits) for path in options.image}
     detecting.check_levels(fitted or unfitted, extract)
     explainer = _explainer(dataset, extract, fitted, options)
+    reaches, which = _reaches(explainer, dataset, options)
     folder = options.save_path / file_name("where", dataset.category, options.model_name)
     names = unlike(path.stem for path in pictures)
     for (path, image), name in zip(pictures.items(), names, strict=True):
         mask_path = known.get(path.resolve())
         mask = read_mask(mask_path, image.shape[:2]) if mask_path else None
-        _draw(explainer, path, image, mask, dataset.category, folder / f"{name}.png")
+        title = f"{dataset.category}: {path.name}, {_subtitle(explainer, which)}"
+        _draw(explainer, path, image, mask, title, reaches, folder / f"{name}.png")
 
 
 def _explainer(
@@ -146,30 +151,48 @@ def _explainer(
 
 
 def _extractor(options: argparse.Namespace, fitted: detecting.AnyDetector | None):
-    """Return the network; the split of a pooled score takes the maps of the Keras network."""
-    kind = options.detector if fitted is None else kind_of(fitted)
-    if kind == "pooled":
-        engine = "keras"
-    else:
-        engine = "auto" if fitted is None or fitted.origin_ is None else fitted.origin_.engine
-    more = {} if fitted is None or fitted.origin_ is None else {"bits": fitted.origin_.bits}
-    return shared.make_extractor(options, engine=engine, **more)
+    """Return the network, run as that was which the detector was fitted with."""
+    origin = None if fitted is None else fitted.origin_
+    more = {"engine": origin.engine, "bits": origin.bits} if origin else {}
+    return shared.make_extractor(options, **more)
 
 
-def _draw(explainer: AnyExplainer, path: Path, image, mask, category: str, place: Path) -> None:
+def _reaches(
+    explainer: AnyExplainer, dataset: Dataset, options: argparse.Namespace
+) -> tuple[dict[str, float], str]:
+    """Return what maps of normal images reach, and which images these are, in words."""
+    from ..evaluation import heat_map_plots
+
+    good = dataset.test.subset(np.flatnonzero(dataset.test.labels == 0))
+    some, which = (good, "normal test images") if len(good) else (dataset.train, "training images")
+    chosen = np.unique(np.linspace(0, len(some) - 1, _ENOUGH).astype(int))
+    truth = _truth(some.subset(chosen), explainer.origin, options)
+    levels, _ = explainer.explained(truth.images)
+    reaches = heat_map_plots.reaches(levels, explainer.origin.input_size)
+    return reaches, f"{len(truth.images)} {which}"
+
+
+def _draw(
+    explainer: AnyExplainer,
+    path: Path,
+    image: np.ndarray,
+    mask: np.ndarray | None,
+    title: str,
+    reaches: dict[str, float],
+    place: Path,
+) -> None:
     from ..evaluation import heat_map_plots, plots
 
     heat = explainer(image)
-    words = f"{category}: {path.name}, {_subtitle(explainer)}"
-    figure = heat_map_plots.explanation(image, heat, mask, words)
+    figure = heat_map_plots.explanation(image, heat, mask, title, reaches)
     plots.save(figure, place)
     print(f"{path}: score {heat.score:.1f}, drawn to {place}")
 
 
-def _truth(dataset: Dataset, origin: Origin, options: argparse.Namespace) -> Truth:
-    """Read the test images and masks of a category."""
+def _truth(samples: Samples, origin: Origin, options: argparse.Namespace) -> Truth:
+    """Read images and their masks."""
     return read_truth(
-        dataset.test,
+        samples,
         origin.input_size,
         origin.protocol,
         options.skip_missing_masks,
@@ -179,9 +202,10 @@ def _truth(dataset: Dataset, origin: Origin, options: argparse.Namespace) -> Tru
 
 
 def _explain_category(
-    category: str, truth: Truth, explainer: AnyExplainer, options: argparse.Namespace
+    dataset: Dataset, truth: Truth, explainer: AnyExplainer, options: argparse.Namespace
 ) -> PixelResult:
     """Explain the test images of a category, and write its files."""
+    category = dataset.category
     levels, scores = explainer.explained(truth.images)
     detector = explainer.detector
     detected = scores > detector.threshold_ if detector.has_threshold else None
@@ -191,8 +215,10 @@ def _explain_category(
     name = file_name("pixel_scores", category, options.model_name)
     write_pixel_rows(truth, scores, areas, options.save_path / f"{name}.csv")
     place = options.save_path / f"{file_name('where', category, options.model_name)}.png"
-    title = f"{category}: {explainer.shows}"
-    _draw_gallery(truth, maps, scores, areas, title, _subtitle(explainer), options.examples, place)
+    reaches, which = _reaches(explainer, dataset, options)
+    titles = f"{category}: {explainer.shows}", _subtitle(explainer, which)
+    unit = reaches["all levels"]
+    _draw_gallery(truth, maps, scores, areas, titles, unit, options.examples, place)
     return result
 
 
@@ -201,8 +227,8 @@ def _draw_gallery(
     maps: np.ndarray,
     scores: np.ndarray,
     areas: np.ndarray,
-    title: str,
-    subtitle: str,
+    titles: tuple[str, str],
+    unit: float,
     count: int,
     place: Path,
 ) -> None:
@@ -228,8 +254,10 @@ def _draw_gallery(
         rows = {"found best": examples(falling[:count]), "found worst": examples(falling[-count:])}
     else:
         rows = {"highest scores": examples(np.argsort(-scores, kind="stable")[:count])}
-    plots.save(heat_map_plots.gallery(rows, title, subtitle), place)
+    figure = heat_map_plots.gallery(rows, *titles, dict.fromkeys(rows, unit))
+    plots.save(figure, place)
 
 
-def _subtitle(explainer: AnyExplainer) -> str:
-    return f"{explainer.origin.network_words}\n{explainer.detector.words}"
+def _subtitle(explainer: AnyExplainer, which: str) -> str:
+    words = f"{explainer.origin.network_words}\n{explainer.detector.words}"
+    return f"{words}\nfull colour: twice what {which} reach"

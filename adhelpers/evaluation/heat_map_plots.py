@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from ..images import resampled, resize
-from .explain import HeatMap
+from .explain import HeatMap, summed
 from .lettering import drawn, many_letters
 
 _COLOURS = "RdBu_r"  # red raises the score, blue lowers it
@@ -54,6 +54,25 @@ def reach(maps: Sequence[np.ndarray]) -> float:
         The median of the maps' strengths, each that of its strongest pixels.
     """
     return float(np.median([_strength(_shown(heat)) for heat in maps]))
+
+
+def reaches(levels: Mapping[str, np.ndarray], size: int) -> dict[str, float]:
+    """Return what heat maps of normal images `reach`, level by level and summed over the levels.
+
+    Parameters
+    ----------
+    levels : dict of str to ndarray, shape (N, h_l, w_l)
+        Of N normal images, as `Explainer.explained` returns them.
+    size : int
+        The side to bring their sum to, in pixels.
+
+    Returns
+    -------
+    reaches : dict of str to float
+        By level, and in ``"all levels"``, as `explanation` takes them.
+    """
+    found = {name: reach(maps) for name, maps in levels.items()}
+    return {**found, _ALL: reach(summed(levels, size))}
 
 
 @many_letters()

@@ -4,11 +4,13 @@ The functions return a `matplotlib.figure.Figure`; `save` writes it whole. They 
 open no window.
 """
 
+import sys
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 
 import matplotlib
@@ -37,8 +39,11 @@ def save(figure: Figure, path: str | Path, dpi: int = 120) -> None:
 def show(figure: Figure, alt: str, dpi: int = 90) -> None:
     """Show a figure in a notebook, with a text for readers who cannot see it.
 
-    It is shown as HTML, ``<img alt=...>``: JupyterLab and nbconvert pass over the text that an
-    output of type image/png keeps beside the picture.
+    In a script there is nowhere to show it: it is saved in the working folder, as the first of
+    ``figure_1.png``, ``figure_2.png`` and so on that is not there yet, and its name is printed.
+
+    In a notebook it is shown as HTML, ``<img alt=...>``: JupyterLab and nbconvert pass over the
+    text that an output of type image/png keeps beside the picture.
 
     Parameters
     ----------
@@ -48,6 +53,13 @@ def show(figure: Figure, alt: str, dpi: int = 90) -> None:
     dpi : int
         Of the picture: a PNG, or a JPEG where a PNG would be large.
     """
+    words = " ".join(alt.split())
+    if not _in_notebook():
+        free = (Path(f"figure_{number}.png") for number in count(1))
+        path = next(path for path in free if not path.exists())
+        save(figure, path, dpi)
+        print(f"{path}: {words}")
+        return
     from IPython.display import display
 
     buffer, kind = BytesIO(), "png"
@@ -56,9 +68,15 @@ def show(figure: Figure, alt: str, dpi: int = 90) -> None:
         buffer, kind = BytesIO(), "jpeg"
         settings = {"quality": 85, "optimize": True}
         figure.savefig(buffer, format="jpeg", dpi=dpi, bbox_inches="tight", pil_kwargs=settings)
-    words, picture = " ".join(alt.split()), b64encode(buffer.getvalue()).decode()
+    picture = b64encode(buffer.getvalue()).decode()
     image = f'<img alt="{escape(words)}" src="data:image/{kind};base64,{picture}">'
     display({"text/html": image, "text/plain": words}, raw=True)
+
+
+def _in_notebook() -> bool:
+    """Tell whether IPython runs this; where it was not imported, it does not."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
 
 
 def roc(

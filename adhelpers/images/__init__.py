@@ -1,8 +1,9 @@
-"""Image files to RGB arrays of one size; changed copies; maps laid over images."""
+"""Image files to RGB arrays of one size; changed copies; maps laid over images; doubtful ones."""
 
 from .augmentation import USUAL, Augmentation
 from .depth import DEPTHS, MOST_BITS
 from .headers import check_pixels, read_header
+from .inspection import Survey, findings, survey
 from .protocols import PROTOCOLS, of_size, output_size, resize, seen_window, to_square
 from .reading import (
     Picture,

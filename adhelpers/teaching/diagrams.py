@@ -1,6 +1,7 @@
 """Figures made of numbers."""
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import numpy as np
 import seaborn as sns
@@ -81,6 +82,73 @@ def bars(
         axes.axhline(line[1], color="0.3", linestyle=":", linewidth=1.5, label=line[0])
     if len(series) > 1 or line:
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return figure
+
+
+def intervals(
+    rows: Mapping[str, tuple[float, float, float]],
+    quantity: str,
+    title: str,
+    line: tuple[str, float] | None = None,
+) -> Figure:
+    """Draw values with their intervals, one below the other.
+
+    Parameters
+    ----------
+    rows : dict of str to (float, float, float)
+        By name: the value, and the lower and the upper end of its interval.
+    quantity : str
+        What the values are, and their unit.
+    title : str
+    line : (str, float), optional
+        As for `bars`.
+    """
+    figure = Figure(figsize=(7.4, 1.2 + 0.42 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    value, low, high = np.array(list(rows.values())).T
+    heights = np.arange(len(rows))
+    axes.plot([low, high], [heights, heights], color=NORMAL_COLOUR, linewidth=2)
+    axes.plot(value, heights, "o", color="black", markersize=6)
+    if line:
+        axes.axvline(line[1], color="0.3", linestyle=":", linewidth=1.5, label=line[0])
+        axes.legend(fontsize=8, loc="best")
+    axes.set_yticks(heights, list(rows))
+    axes.set(xlabel=quantity, title=title, ylim=(len(rows) - 0.4, -0.6))
+    return figure
+
+
+def curves(
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    axis_names: tuple[str, str],
+    title: str,
+    levels: Mapping[str, float] | None = None,
+    mark: tuple[str, float] | None = None,
+) -> Figure:
+    """Draw curves, and what to compare them with.
+
+    Parameters
+    ----------
+    lines : dict of str to (x, y), arrays of shape (N,)
+        By the name in the legend.
+    axis_names : (str, str)
+    title : str
+    levels : dict of str to float, optional
+        Heights to compare with, drawn from side to side.
+    mark : (str, float), optional
+        A place on the x axis: its name in the legend, and where it is.
+    """
+    figure = Figure(figsize=(8.2, 3.8), layout="constrained")
+    axes = figure.subplots()
+    colours = sns.color_palette("colorblind", len(lines))
+    styles = cycle(("-", "--", ":", "-."))
+    for colour, (name, (x, y)) in zip(colours, lines.items(), strict=True):
+        axes.plot(x, y, next(styles), color=colour, linewidth=2, label=name)
+    for name, height in (levels or {}).items():
+        axes.axhline(height, color="0.3", linestyle=next(styles), linewidth=1, label=name)
+    if mark:
+        axes.axvline(mark[1], color="0.6", linewidth=1.5, label=mark[0])
+    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title=title)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
 

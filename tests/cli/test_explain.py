@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -90,6 +91,35 @@ def test_gaussians_per_position(root, tmp_path, capsys, untrained, kind):
     assert detected.any()
     words = f"largest cell touches the mask in {row['n_hits']} of {row['n_detected']} detected"
     assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["pooled", "local"])
+@pytest.mark.parametrize("with_good", [True, False])
+def test_colours_are_in_units_of_what_normal_images_reach(
+    root, tmp_path, untrained, monkeypatch, kind, with_good
+):
+    figures = []
+    monkeypatch.setattr(ad.plots, "save", lambda figure, path: figures.append(figure))
+    if not with_good:
+        shutil.rmtree(root / "plate/test/good")
+    image = str(root / "plate/test/spot/000.png")
+    assert call("explain", root, tmp_path / "r", "--detector", kind) == 0
+    assert call("explain", root, tmp_path / "r", "--detector", kind, "--image", image) == 0
+    data = ad.datasets.load_mvtec(root, "plate")
+    normal = data.test.subset(range(3)) if with_good else data.train
+    which = f"{len(normal)} {'normal test' if with_good else 'training'} images"
+    detector = ad.detector.DETECTORS[kind].make()
+    detector.fit(untrained.maps(data.train) if kind == "local" else untrained(data.train))
+    explainer = ad.evaluation.make_explainer(untrained, detector)
+    pixels = [ad.images.to_square(ad.images.read(path), 224) for path in normal.paths]
+    total = ad.evaluation.summed(explainer.explained(np.stack(pixels))[0], 224)
+    if kind == "local":
+        total = np.maximum(total - np.median(total, axis=(1, 2), keepdims=True), 0)
+    reached = np.median(np.quantile(np.abs(total), 0.995, axis=(1, 2)))
+    for figure in figures:
+        assert f"full colour: twice what {which} reach" in figure.get_suptitle()
+        drawn = next(axes for axes in figure.axes if len(axes.images) == 2)
+        assert drawn.images[1].get_clim()[1] == pytest.approx(2 * reached, rel=1e-3)
 
 
 def test_named_images_alone(root, tmp_path, capsys):

@@ -132,7 +132,9 @@ def test_heat_is_drawn_by_what_normal_images_reach():
     example = heat_map_plots.Example(image, np.full((64, 64), -7.0), mask, "")
     figure = heat_map_plots.gallery({"one": [example]}, reaches={"one": 2.0})
     assert figure.axes[1].images[1].get_clim() == (-4, 4)
-    reaches = {"level_1": 1.0, "all levels": 3.0}
+    reaches = heat_map_plots.reaches({"level_1": np.stack([-np.ones((4, 4))] * 3)}, 64)
+    assert reaches == {"level_1": 1.0, "all levels": 1.0}
+    reaches["all levels"] = 3.0
     figure = heat_map_plots.explanation(image, heat_map(1), reaches=reaches)
     shown = [axes.images[1].get_clim() for axes in figure.axes if len(axes.images) == 2]
     assert shown == [(-6, 6), (-2, 2)]

@@ -1,8 +1,6 @@
 """The page in the Chromium of this machine: scores against edge.py's, refusals, accessibility."""
 
 import shutil
-import subprocess
-from pathlib import Path
 
 import browsers
 import cv2
@@ -31,14 +29,6 @@ def model(request):
     extract = ad.Extractor(weights="builtin", engine="tflite", precision=request.param)
     detector = ad.LocalDetector().fit(extract.maps(data.train.subset(range(12))))
     return ad.export.build(extract.model, detector, {"category": "weave"})
-
-
-@pytest.fixture(scope="module")
-def runtime():
-    try:
-        return runtime_files()
-    except ad.UserError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +161,3 @@ def test_without_npm_a_line_says_what_to_fetch(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(ad.UserError, match=r"npm pack @litertjs/core@.* put .*\.tgz into"):
         runtime_files()
-
-
-def test_the_modules_under_node():
-    if shutil.which("node") is None:
-        pytest.skip("no node on this machine")
-    tests = [str(path) for path in Path(__file__).parent.glob("*.test.js")]
-    done = subprocess.run(["node", "--test", *tests], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout

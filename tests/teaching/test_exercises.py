@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
+from scipy.stats import beta
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
 import adhelpers as ad
@@ -65,6 +66,38 @@ def _by_second_moments(n_a, a, s_a, n_b, b, s_b):
     raw = s_a + n_a * np.outer(a, a) + s_b + n_b * np.outer(b, b)
     mean = (n_a * a + n_b * b) / (n_a + n_b)
     return raw - (n_a + n_b) * np.outer(mean, mean)
+
+
+def _above_the_lowest(numbers, allowance):
+    """Page's sum as the walk above the lowest place that it has been at, the start among them."""
+    walk = np.cumsum([0, *(numbers - allowance)])
+    return np.array([walk[i] - walk[: i + 1].min() for i in range(1, len(walk))])
+
+
+def _cost_of_a_million(false_positives, true_positives, defective, miss, look):
+    bad, good = 1e6 * defective, 1e6 * (1 - defective)
+    found, false = bad * true_positives, good * false_positives
+    return ((bad - found) * miss + (found + false) * look) / 1e6
+
+
+def _largest_step(n_normal, n_anomalous):
+    """The most that the area changes where one image moves past all others."""
+    labels = np.repeat([0, 1], [n_normal, n_anomalous])
+    perfect = np.arange(len(labels), dtype=float)
+    one_normal, one_anomalous = perfect.copy(), perfect.copy()
+    one_normal[0], one_anomalous[-1] = len(labels), -1.0
+    return 1 - min(roc_auc_score(labels, x) for x in (one_normal, one_anomalous))
+
+
+def _relit(image, brightness):
+    step = brightness - np.mean(image)
+    return np.array([min(max(round(x + step), 0), 255) for x in image.flat]).reshape(image.shape)
+
+
+def _found_at(normal, odd, rate):
+    """The largest share found by any threshold that lets so few normal scores pass."""
+    allowed = [t for t in [*normal, *odd] if np.mean(normal > t) <= rate + 1e-9]
+    return max(np.mean(odd > t) for t in allowed)
 
 
 #: By notebook and question: what the notebook would give, and a right answer of another kind.
@@ -138,6 +171,22 @@ CASES = {
         "q2": ((_RNG.normal(100, 9, size=20), 0.1), _place),
         "q3": ((0.01,), lambda rate: next(n for n in range(1, 999) if 1 / (n + 1) <= rate + 1e-12)),
     },
+    "notebook_08": {
+        "q1": ((_X.ravel(), 0.25), _above_the_lowest),
+        "q2": ((0.01, 182), lambda p, n: sum(p * (1 - p) ** k for k in range(n))),
+        "q3": (
+            (np.arange(60.0, 100.0), np.array([70.0, 96.5, 97.5, 99.5, 120.0]), 0.05),
+            lambda new, bad, rate: sum(x > _place(new, rate) for x in bad) / len(bad),
+        ),
+    },
+    "notebook_09": {
+        "q1": ((0.05, 0.9, 0.01, 100.0, 2.0), _cost_of_a_million),
+        "q2": (
+            (_LABELS, _SCORES, 4),
+            lambda y, s, k: sum(x for _, x in sorted(zip(s, y, strict=True))[-k:]) / k,
+        ),
+        "q3": ((20, 0.1), lambda n, rate: beta(n, 1).cdf(1 - rate)),  # of the highest of n
+    },
     "notebook_10": {
         "q1": (
             (np.array([20, 40]), _X[:2]),
@@ -148,6 +197,25 @@ CASES = {
             (5_000_000, 30, 0.7),
             lambda n, ms, share: next(k for k in range(1, 999) if 86_400e3 * share * k >= n * ms),
         ),
+    },
+    "notebook_11": {
+        "q1": (
+            (_X[:5], _X[5:]),
+            lambda x, bank: np.array([min(np.linalg.norm(r - b) for b in bank) for r in x]),
+        ),
+        "q2": (
+            (48, (28, 28, 232), 0.1),
+            lambda n, shape, share: np.zeros(shape, np.float32).nbytes * n * share / 1e6,
+        ),
+        "q3": ((16, 24), _largest_step),
+    },
+    "notebook_12": {
+        "q1": (
+            (_RNG.normal(184, 5, 80), _RNG.normal(171, 2, 41)),
+            lambda train, test: np.mean((test - train.mean()) / train.std()),
+        ),
+        "q2": ((np.full((8, 8, 3), 150, np.uint8), 184.0), _relit),
+        "q3": ((_SCORES[:4], _SCORES[4:], 0.25), _found_at),
     },
 }
 

@@ -2,6 +2,8 @@
 
 import base64
 import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -153,6 +155,57 @@ def test_a_picture_is_shown_with_its_words(noise, kind):
     assert start == f"data:{kind};base64"
     encoded = np.frombuffer(base64.b64decode(data), np.uint8)
     assert cv2.imdecode(encoded, cv2.IMREAD_COLOR) is not None
+
+
+def test_in_a_script_a_picture_is_saved_and_nothing_is_lost(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plots, "_in_notebook", lambda: False)
+    (tmp_path / "figure_1.png").write_bytes(b"of somebody else")
+    for _ in range(2):
+        plots.show(teaching.strips({"good": np.array([1.0, 2.0])}, "x", "title"), alt="Two\nmarks.")
+    assert capsys.readouterr().out == "figure_2.png: Two marks.\nfigure_3.png: Two marks.\n"
+    assert (tmp_path / "figure_1.png").read_bytes() == b"of somebody else"
+    assert cv2.imread(str(tmp_path / "figure_3.png")).min() < 100
+
+
+@pytest.mark.parametrize("first", ["", "import IPython\n"])
+def test_a_python_program_is_no_notebook(first):
+    program = f"{first}from adhelpers import plots\nprint(plots._in_notebook())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "False\n"
+
+
+def test_curves_are_drawn_with_what_they_are_compared_with():
+    x = np.array([0.0, 1.0, 2.0])
+    lines = {"rising": (x, x), "falling": (x, 2 - x)}
+    figure = teaching.curves(lines, ("time", "sum"), "title", {"limit": 1.5}, ("change", 0.5))
+    (axes,) = axes_of(figure)
+    assert [list(line.get_ydata()) for line in axes.lines[:3]] == [
+        [0, 1, 2],
+        [2, 1, 0],
+        [1.5] * 2,
+    ]
+    assert axes.lines[3].get_xdata() == [0.5, 0.5]
+    names = [words.get_text() for words in axes.get_legend().get_texts()]
+    assert names == ["rising", "falling", "limit", "change"]
+
+
+def test_more_images_are_drawn_but_a_folder_has_those_that_it_has(tmp_path):
+    drawn = teaching.many_images_of("synthetic", "gear", tmp_path / "drawn", n_normal=50)
+    assert len(drawn.train) == 50
+    assert drawn.train.paths[0].is_relative_to(tmp_path)
+    again = teaching.many_images_of(tmp_path / "drawn", "gear", tmp_path / "empty", n_normal=9)
+    assert again.train.paths == drawn.train.paths
+    assert not (tmp_path / "empty").exists()
+
+
+def test_intervals_are_drawn_from_end_to_end():
+    rows = {"a": (80.0, 70.0, 95.0), "b": (50.0, 40.0, 60.0)}
+    (axes,) = axes_of(teaching.intervals(rows, "area", "title", ("guessing", 50)))
+    assert [line.get_xdata().tolist() for line in axes.lines[:2]] == [[70, 95], [40, 60]]
+    assert axes.lines[2].get_xdata().tolist() == [80, 50]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first row on top
 
 
 def test_an_exported_picture_has_its_words():

@@ -11,32 +11,65 @@ const find = (id) => document.getElementById(id);
 const rows = [];
 let detector;
 let work = Promise.resolve();
+let waiting = 0;
 
 /** Score files one after the other, each after those before; a promise of the end. */
 export function scoreFiles(files) {
-  for (const file of files) work = work.then(() => scoreFile(file));
+  for (const file of files) {
+    waiting += 1;
+    work = work.then(() => scoreFile(file));
+  }
   return work;
 }
 
 async function scoreFile(file) {
+  waiting -= 1;
   try {
     await scoreImage(file.name, await decode(file, detector.record.bits ?? 16));
   } catch (error) {
     say(`${file.name}: ${error.message}`, "error");
+    clear();
     addRow({ name: file.name, error: error.message });
   }
 }
 
 async function scoreImage(name, image, keep = true) {
+  warnOfAspect(name, image);
   const result = await detector.score(image);
+  if (waiting === 0) show(name, image, result);
+  if (keep) addRow({ name, threshold: detector.threshold, ...result });
+  return result;
+}
+
+/** Score a camera's picture after what waits; a promise of the end, or why not. */
+function scoreFrame(image) {
+  const scored = work.then(() => scoreImage("camera", image, false));
+  work = scored.catch(() => {});
+  return scored;
+}
+
+/** Show an image and its result; of several, the last one alone. */
+function show(name, image, result) {
   draw(find("picture"), image, result.heat, detector.threshold);
   const shown = result.score.toFixed(3);
   const where = result.place ? `, hottest at x=${result.place[0]} y=${result.place[1]}` : "";
   say(`${name}: score ${shown} ${result.decision}${where}`, result.decision);
   find("picture").setAttribute("aria-label", `${name}${where}`);
   showBars(result.distances);
-  if (keep) addRow({ name, threshold: detector.threshold, ...result });
-  return result;
+}
+
+/** Take away the picture before, so that no error stands over it. */
+function clear() {
+  Object.assign(find("picture"), { width: 0, height: 0 });
+  find("picture").setAttribute("aria-label", "No picture");
+  find("bars").replaceChildren();
+}
+
+/** Warn in edge.py's words; once is enough. */
+function warnOfAspect(name, image) {
+  if (find("warning").textContent || !detector.hasOtherAspect(image)) return;
+  const size = `${image.height} x ${image.width}`;
+  find("warning").textContent = `${name}: ${size}, another aspect than the training images'`;
 }
 
 function say(words, kind = "") {
@@ -88,7 +121,7 @@ function listen() {
     event.preventDefault();
     scoreFiles(event.dataTransfer.files);
   });
-  startCamera(find("camera"), (image) => scoreImage("camera", image, false), say);
+  startCamera(find("camera"), scoreFrame, say);
 }
 
 async function addExamples() {

@@ -2,6 +2,12 @@
 
 import { readPixels } from "#decode.js";
 
+const REASONS = {
+  NotAllowedError: "it is not allowed here; allow it for this page in the browser, and press again",
+  NotFoundError: "there is none; connect one, and press again",
+  NotReadableError: "another program has it; close that, and press again",
+};
+
 export function startCamera(button, score, say) {
   if (!navigator.mediaDevices?.getUserMedia) return;
   button.hidden = false;
@@ -12,11 +18,13 @@ export function startCamera(button, score, say) {
       return;
     }
     try {
+      button.disabled = true;
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
       button.textContent = "Stop the camera";
-      await watch();
+      button.disabled = false;
+      await watch(stream);
     } catch (error) {
-      say(`the camera: ${error.message}`, "error");
+      say(`the camera: ${REASONS[error.name] ?? error.message}`, "error");
       stop();
     }
   });
@@ -24,17 +32,19 @@ export function startCamera(button, score, say) {
   function stop() {
     for (const track of stream?.getTracks() ?? []) track.stop();
     stream = null;
+    button.disabled = false;
     button.textContent = "Use the camera";
   }
 
-  async function watch() {
+  async function watch(own) {
     const video = Object.assign(document.createElement("video"), {
-      srcObject: stream,
+      srcObject: own,
       muted: true,
       playsInline: true,
     });
     await video.play();
-    while (stream) {
+    while (stream === own) {
+      if (!own.active) throw new Error("it was taken away; connect it, and press again");
       await score(readPixels(video, video.videoWidth, video.videoHeight));
       await new Promise((resolve) => requestAnimationFrame(resolve));
     }

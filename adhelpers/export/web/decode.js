@@ -45,7 +45,7 @@ export function checkFile(bytes, bits) {
   if (start.startsWith("\xff\xd8\xff")) return checkJpeg(bytes);
   if (/^(II\*\0|MM\0\*)/.test(start))
     throw new Error(`a TIFF file, which browsers do not read; ${TAKEN}`);
-  if (!/^(BM|RIFF[^]{4}WEBP)/.test(start)) throw new Error(`no image known here; ${TAKEN}`);
+  if (!/^(BM|RIFF[\s\S]{4}WEBP)/.test(start)) throw new Error(`no image known here; ${TAKEN}`);
 }
 
 function checkPng(bytes, bits) {

@@ -34,6 +34,12 @@ export class Detector {
     return { score, decision: this.decide(score), distances, ...heat };
   }
 
+  /** Tell whether an image's aspect is not that of the training images, as edge.py does. */
+  hasOtherAspect({ height, width }) {
+    const [rows, columns] = this.record.image_shape ?? [height, width];
+    return Math.abs(height / width / (rows / columns) - 1) > 0.02;
+  }
+
   decide(score) {
     if (this.threshold === null) return "";
     return score <= this.threshold ? "normal" : "ANOMALY";

@@ -1,5 +1,7 @@
 /** Heat over a picture, in edge.py's colours. */
 
+import { rint } from "#resize.js";
+
 const OPACITY = 0.8;
 const COLOUR = [230, 20, 20];
 
@@ -8,37 +10,66 @@ export function strength(heat, threshold) {
   return Math.min(Math.max(heat / threshold - 0.5, 0), 1);
 }
 
-/** Return the heat at a pixel between the cells of its map; 0 outside what was seen. */
-export function heatAt({ values, rows, columns, seen }, x, y) {
-  const across = ((x + 0.5 - seen.left) / seen.width) * columns - 0.5;
-  const down = ((y + 0.5 - seen.top) / seen.height) * rows - 0.5;
-  if (across < -0.5 || down < -0.5 || across > columns - 0.5 || down > rows - 0.5) return 0;
-  const [column, i] = cell(across, columns);
-  const [row, j] = cell(down, rows);
-  const at = (r, c) => values[Math.min(r, rows - 1) * columns + Math.min(c, columns - 1)];
-  const above = at(row, column) * (1 - i) + at(row, column + 1) * i;
-  return above * (1 - j) + (at(row + 1, column) * (1 - i) + at(row + 1, column + 1) * i) * j;
-}
-
-function cell(position, count) {
-  const inside = Math.min(Math.max(position, 0), count - 1);
-  return [Math.floor(inside), inside % 1];
-}
-
 /** Draw an image on a canvas, with its heat where there is one and a threshold above 0. */
 export function draw(canvas, image, heat, threshold) {
   const { data, width, height } = image;
   const picture = new ImageData(width, height);
   const painted = heat && threshold > 0;
-  for (let y = 0, from = 0, to = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, from += 3, to += 4) {
-      const share = painted ? OPACITY * strength(heatAt(heat, x, y), threshold) : 0;
-      const grey = Math.round(0.299 * data[from] + 0.587 * data[from + 1] + 0.114 * data[from + 2]);
-      for (let i = 0; i < 3; i++)
-        picture.data[to + i] = painted ? (1 - share) * grey + share * COLOUR[i] : data[from + i];
-      picture.data[to + 3] = 255;
-    }
-  }
+  if (painted) paintGrey(picture.data, data);
+  else paintColours(picture.data, data);
+  if (painted) paintHeat(picture, heat, threshold);
   [canvas.width, canvas.height] = [width, height];
   canvas.getContext("2d").putImageData(picture, 0, 0);
+}
+
+function paintColours(rgba, rgb) {
+  for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
+    rgba[to] = rgb[from];
+    rgba[to + 1] = rgb[from + 1];
+    rgba[to + 2] = rgb[from + 2];
+    rgba[to + 3] = 255;
+  }
+}
+
+/** Paint the grey of OpenCV's `cvtColor`, in its weights of 1/32768. */
+function paintGrey(rgba, rgb) {
+  for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
+    const sum = 9798 * rgb[from] + 19235 * rgb[from + 1] + 3735 * rgb[from + 2];
+    rgba[to] = rgba[to + 1] = rgba[to + 2] = (sum + 16384) >> 15;
+    rgba[to + 3] = 255;
+  }
+}
+
+/** Paint a map's heat over what was seen, each pixel between its four cells, row by row. */
+function paintHeat({ data, width, height }, { values, rows, columns, seen }, threshold) {
+  const left = rint(seen.left);
+  const top = rint(seen.top);
+  const across = stops(Math.max(rint(seen.left + seen.width) - left, 1), columns);
+  const down = stops(Math.max(rint(seen.top + seen.height) - top, 1), rows);
+  const line = new Float32Array(columns);
+  for (let y = 0; y < down.length && top + y < height; y++) {
+    const [above, below, j] = down[y];
+    for (let i = 0; i < columns; i++)
+      line[i] = values[above * columns + i] * (1 - j) + values[below * columns + i] * j;
+    for (let x = 0; x < across.length && left + x < width; x++) {
+      const [first, second, i] = across[x];
+      const heat = line[first] * (1 - i) + line[second] * i;
+      const share = OPACITY * strength(heat, threshold);
+      if (share > 0) tint(data, 4 * ((top + y) * width + left + x), share);
+    }
+  }
+}
+
+function tint(rgba, at, share) {
+  for (let i = 0; i < 3; i++) rgba[at + i] = rint((1 - share) * rgba[at + i] + share * COLOUR[i]);
+}
+
+/** Return the two cells that each pixel of a line lies between, and the share of the second. */
+function stops(length, count) {
+  return Array.from({ length }, (_, pixel) => {
+    const place = ((pixel + 0.5) * count) / length - 0.5;
+    const inside = Math.min(Math.max(place, 0), count - 1);
+    const first = Math.floor(inside);
+    return [first, Math.min(first + 1, count - 1), inside - first];
+  });
 }
