@@ -68,7 +68,7 @@ def fisher(distances: Distances, scales: Scales) -> np.ndarray:
     ----------
     Fisher, Statistical Methods for Research Workers, 4th edition, 1932, section 21.1.
     """
-    return -2 * np.sum(log_ndtr(-_z_scores(distances, scales)), axis=0)
+    return -2 * np.sum(log_ndtr(np.negative(_z_scores(distances, scales))), axis=0)
 
 
 def _z_scores(distances: Distances, scales: Scales) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,8 +139,10 @@ def converted(
 
 
 def _time(place: Path) -> int | None:
-    """Return when a file was written, in ns; None where there is none."""
-    return place.stat().st_mtime_ns if place.exists() else None
+    """Return when a file was written, in ns; None where there is none to be seen."""
+    with suppress(OSError):
+        return place.stat().st_mtime_ns
+    return None
 
 
 def _is_at_hand(origin: Origin) -> bool:

@@ -34,10 +34,8 @@ NO_WHEELS = {
     "windows-arm64": "TensorFlow 2.21 and LiteRT have no wheels for Windows on ARM (WSL with Linux "
     "can take those for linux-arm64)",
 }
-INSTEAD = "work with a neighbour, or open detector/page.html and site/index.html in a browser"
-LONGEST = (
-    70  # letters in a folder's name: Windows allows 260 in a file's, and TensorFlow's are long
-)
+INSTEAD = "work with a neighbour, or open room/detector/page.html and site/README.html in a browser"
+LONGEST = 70  # letters of a folder on Windows, which allows 260 in all; TensorFlow's take 190
 MARK = "made-by-install.txt"
 PYC = 1.2  # what an environment takes, compared with what its wheels unpack to
 
