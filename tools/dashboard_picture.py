@@ -3,7 +3,6 @@
 It needs the extras scale and site, and a Chromium.
 """
 
-import shutil
 import tempfile
 import threading
 import time
@@ -13,6 +12,8 @@ from distributed import Client, LocalCluster
 from playwright.sync_api import sync_playwright
 
 import adhelpers as ad
+
+from .teaching import printing
 
 PICTURE = Path("docs/images/dashboard.png")
 IMAGES, PARTITION, SECONDS = 768, 64, 9.0
@@ -39,7 +40,7 @@ def photograph(address: str) -> None:
     """Photograph a page some seconds after it was opened."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            executable_path=printing.program(), args=["--no-sandbox"]
         )
         page = browser.new_page(viewport={"width": 1000, "height": 600})
         page.goto(address)

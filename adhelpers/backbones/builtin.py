@@ -19,6 +19,8 @@ FILE = Path(__file__).parent / "efficientnet-b0_builtin.npz"
 FRAME = Path(__file__).parent / "efficientnet-b0_frame.npz"
 RECORD = "record"
 
+_UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
+
 
 def load_weights(path: str | Path = FILE) -> tuple[dict[str, np.ndarray], dict]:
     """Read weights and their record.
@@ -45,7 +47,7 @@ def load_weights(path: str | Path = FILE) -> tuple[dict[str, np.ndarray], dict]:
             record = json.loads(file[RECORD].tobytes())
             arrays = {name: file[name] for name in file.files if name != RECORD}
         intact = checksum(arrays) == record["sha256"]
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+    except _UNREADABLE:
         intact = False
     if not intact:
         raise UserError(
@@ -122,7 +124,7 @@ def tflite_model(frame: str | Path = FRAME) -> bytes:
                 data = scaled_kernel(arrays[name], file[name]).tobytes()
                 model[start : start + len(data)] = data
         intact = hashlib.sha256(model).hexdigest() == record["sha256"]
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+    except _UNREADABLE:
         intact = False
     if not intact:
         raise UserError(

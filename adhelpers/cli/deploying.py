@@ -83,7 +83,9 @@ def deploy(
         calibration=samples,
         n_calibration=options.n_calibration,
     ).for_images(samples)
-    detector = fitted or detecting.fit(extract, samples, name, options)
+    detector, train = fitted, None
+    if detector is None:
+        detector, train = detecting.fit(extract, samples, name, options)
     first = read(samples.paths[0], extract.origin.bits)
     facts = {"category": name, "image_shape": first.shape[:2]}
     model = write(extract, detector, images_to_check(samples.paths, extract), facts, path)
@@ -92,7 +94,6 @@ def deploy(
         write_reference(place, model, samples.paths[:count])
         print(f"{place}: {min(count, len(samples))} images and their scores")
     if options.sums:
-        train = detecting.training_input(extract, samples, detector, None)
         kept = summed(detector, train)
         digests = (train.features if isinstance(train, FeatureMaps) else train).digests
         keep_sums(path, Kept(kept, extract.model, frozenset(digests)), model)

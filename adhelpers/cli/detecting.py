@@ -166,10 +166,11 @@ def fit(
     name: str,
     options: argparse.Namespace,
     features: FeatureSet | None = None,
-) -> AnyDetector:
-    """Return the detector that the options describe, fitted to normal images of this name.
+) -> tuple[AnyDetector, FeatureSet | FeatureMaps]:
+    """Return the detector that the options describe, and what it was fitted to.
 
-    `features` are those of the images, where they are there already.
+    It is fitted to normal images of this name; `features` are those of the images, where they are
+    there already.
     """
     detector = make_detector(options)
     check_levels(detector, extract)
@@ -181,7 +182,7 @@ def fit(
     if skipped := len(samples) - len(set(used.paths)):
         print(f"{name}: {skipped} unreadable images were left out")
     say(name, detector, used)
-    return detector
+    return detector, train
 
 
 def say(name: str, detector: AnyDetector, train: FeatureSet, test: FeatureSet | None = None):

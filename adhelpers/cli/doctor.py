@@ -72,10 +72,7 @@ def execute(options: argparse.Namespace) -> None:
 def _python(options: argparse.Namespace) -> str:
     from packaging.specifiers import SpecifierSet
 
-    found, wanted = (
-        platform.python_version(),
-        metadata.metadata(_PACKAGE)["Requires-Python"],
-    )
+    found, wanted = platform.python_version(), metadata.metadata(_PACKAGE)["Requires-Python"]
     if found not in SpecifierSet(wanted, prereleases=True):
         raise UserError(f"Python {found} found, {wanted} needed; make PYTHON=python3.12")
     return f"{found} ({platform.system()} {platform.machine()})"

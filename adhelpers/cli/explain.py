@@ -144,7 +144,7 @@ def _explainer(
         if options.detector == "pooled":
             place = options.save_path
             features = shared.extract_cached(extract, dataset, "train", place, save_pkl=False)
-        fitted = detecting.fit(extract, dataset.train, dataset.category, options, features)
+        fitted, _ = detecting.fit(extract, dataset.train, dataset.category, options, features)
     elif not fitted.has_threshold:
         print(f"{dataset.category}: {TOO_FEW}", flush=True)
     return make_explainer(extract, fitted)
@@ -215,11 +215,30 @@ def _explain_category(
     name = file_name("pixel_scores", category, options.model_name)
     write_pixel_rows(truth, scores, areas, options.save_path / f"{name}.csv")
     place = options.save_path / f"{file_name('where', category, options.model_name)}.png"
-    reaches, which = _reaches(explainer, dataset, options)
+    unit, which = _unit(levels, truth, explainer, dataset, options)
     titles = f"{category}: {explainer.shows}", _subtitle(explainer, which)
-    unit = reaches["all levels"]
     _draw_gallery(truth, maps, scores, areas, titles, unit, options.examples, place)
     return result
+
+
+def _unit(
+    levels: dict[str, np.ndarray],
+    truth: Truth,
+    explainer: AnyExplainer,
+    dataset: Dataset,
+    options: argparse.Namespace,
+) -> tuple[float, str]:
+    """Return what the maps of normal images reach, of those explained already if there are any."""
+    from ..evaluation import heat_map_plots
+
+    good = truth.samples.labels == 0
+    if good.any():
+        maps = {name: x[good] for name, x in levels.items()}
+        reaches = heat_map_plots.reaches(maps, explainer.origin.input_size)
+        which = f"{good.sum()} normal test images"
+    else:
+        reaches, which = _reaches(explainer, dataset, options)
+    return reaches["all levels"], which
 
 
 def _draw_gallery(

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import edge
 from ..evaluation import drift_report
 from ..ground import UserError, check_writable_file, chosen, write_text
-from . import values
+from . import exported, values
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -97,10 +96,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _detector(path: Path) -> tuple[list[str], float]:
-    try:
-        record = edge.Detector(path).record
-    except edge.EdgeError as error:
-        raise UserError(str(error)) from error
+    record = exported.read_record(path)
     if not record.get("levels") or record.get("threshold") is None:
         raise UserError(f"{path}: has no levels or no threshold; monitor needs both")
     return record["levels"], record["threshold"]

@@ -12,17 +12,13 @@ import numpy as np
 from ..datasets import list_images
 from ..export import RECALIBRATIONS, Scorer, recalibrated
 from ..ground import UserError, check_writable_file, chosen, write_bytes
-from . import values
+from . import exported, values
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
+    exported.add_options(parser)
     add = parser.add_argument
-    add("detector", type=values.path, metavar="DETECTOR", help="the .tflite file")
-    add("images", nargs="+", type=values.filled, metavar="IMAGES", help="new normal images")
-    add(
-        "-o", "--output", type=values.path, required=True, metavar="FILE", help="a .tflite to write"
-    )
     add("--threshold", choices=RECALIBRATIONS, default="conformal", help="how it is set")
     add("--quantile", type=values.share, default=0.95, help="the share of normal images below it")
 

@@ -7,27 +7,20 @@ before. Images that are in the sums already are left out. New sums are written b
 
 import argparse
 import sys
-from pathlib import Path
 
-from .. import edge
 from ..datasets import Samples, list_images
 from ..detector import refit
 from ..export import Kept, history, read_sums
 from ..features import Extractor, Origin
 from ..ground import UserError, check_writable_file
 from ..images import stream
-from . import deploying, detecting, values
+from . import deploying, detecting, exported, values
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
-    add = parser.add_argument
-    add("detector", type=values.path, metavar="DETECTOR", help="the .tflite file")
-    add("images", nargs="+", type=values.filled, metavar="IMAGES", help="new normal images")
-    add(
-        "-o", "--output", type=values.path, required=True, metavar="FILE", help="a .tflite to write"
-    )
-    add(
+    exported.add_options(parser)
+    parser.add_argument(
         "--sums",
         type=values.path,
         default=argparse.SUPPRESS,
@@ -39,7 +32,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> None:
     """Refit a detector, as the options say."""
     check_writable_file(options.output, "a TFLite model")
-    parent, record = _read(options.detector)
+    record = exported.read_record(options.detector)
+    parent = options.detector.read_bytes()
     sums = vars(options).get("sums", options.detector.with_suffix(".sums.npz"))
     kept = read_sums(sums, parent)
     samples, left_out = list_images(options.images)
@@ -62,15 +56,6 @@ def execute(options: argparse.Namespace) -> None:
     print(f"  {len(new)} of the images are new; the threshold was {record.get('threshold')}")
     kept = Kept(detector, kept.network, kept.digests | digests)
     deploying.keep_sums(options.output, kept, model)
-
-
-def _read(path: Path) -> tuple[bytes, dict]:
-    """Return a detector's file, and its record."""
-    try:
-        record = edge.Detector(path).record
-    except edge.EdgeError as error:
-        raise UserError(str(error)) from error
-    return path.read_bytes(), record
 
 
 def _unseen(samples: Samples, kept: Kept) -> tuple[Samples, frozenset[str]]:

@@ -9,12 +9,11 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..features import Origin, differing_fields
-from ..gaussian import FEWEST
 from ..ground import UserError, check_choice, check_probability
 from . import file
 from .checks import check_normal, check_not_empty, check_origin
 from .combination import COMBINATIONS, Distances, Scales, combine, level_scales
-from .thresholds import THRESHOLDS, Evidence, p_values
+from .thresholds import THRESHOLDS, Evidence, nothing_held_out, p_values
 
 
 class Detector(OutlierMixin, BaseEstimator):
@@ -144,7 +143,7 @@ class Detector(OutlierMixin, BaseEstimator):
         scores : ndarray of float64, shape (N,)
         """
         if COMBINATIONS[self.combination].needs_scales and not self.scales_:
-            raise _nothing_held_out()
+            raise nothing_held_out()
         return combine(distances, self.combination, self.scales_)
 
     def p_values(self, X, allow_other_origin: bool = False) -> np.ndarray:
@@ -159,7 +158,7 @@ class Detector(OutlierMixin, BaseEstimator):
         """
         scores = self.anomaly_score(X, allow_other_origin)
         if self.held_out_scores_ is None:
-            raise _nothing_held_out()
+            raise nothing_held_out()
         return p_values(self.held_out_scores_, scores)
 
     def score_samples(self, X) -> np.ndarray:
@@ -191,7 +190,7 @@ class Detector(OutlierMixin, BaseEstimator):
             raise UserError("threshold=None gives scores alone; choose a threshold and fit again")
         kind = THRESHOLDS[self.threshold]
         if kind.holding_out and self.held_out_scores_ is None:
-            raise _nothing_held_out()
+            raise nothing_held_out()
         evidence = Evidence(self.held_out_scores_, self._dimensions(), self.n_train_)
         threshold = kind.find(evidence, float(self.quantile))
         if not np.isfinite(threshold):
@@ -294,11 +293,3 @@ class GaussianDetector(Detector):
         self._forget_decision()
         self._gaussians = None
         return self
-
-
-def _nothing_held_out() -> UserError:
-    return UserError(
-        f"no normal images were held out (of a fit in parts, or of fewer than {FEWEST} different "
-        "ones); give some that were not fitted to set_threshold() (or, for pooled features, take "
-        "threshold='chi-square')"
-    )

@@ -242,3 +242,12 @@ THRESHOLDS = {
         "for good",
     ),
 }
+
+
+def nothing_held_out() -> UserError:
+    """Return the error of a threshold without images that were held out."""
+    return UserError(
+        f"no normal images were held out (of a fit in parts, or of fewer than {FEWEST} different "
+        "ones); give some that were not fitted to set_threshold() (or, for pooled features, take "
+        "threshold='chi-square')"
+    )

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from ..backbones import Backbone, builtin, convert, describe_weights, variant
 from ..datasets import Samples
@@ -125,6 +124,8 @@ def converted(
     found = _time(place)
     if (model := _kept(place)) is not None:
         return model
+    from filelock import FileLock  # it brings asyncio
+
     with _naming_the_variable():
         check_writable(place.parent)
     with FileLock(place.with_suffix(".lock")):  # another process may be at it

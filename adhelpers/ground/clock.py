@@ -12,8 +12,9 @@ def timestamp() -> str:
 
     Examples
     --------
-    >>> os.environ["SOURCE_DATE_EPOCH"] = "86400"
-    >>> timestamp()
+    >>> from unittest.mock import patch
+    >>> with patch.dict(os.environ, SOURCE_DATE_EPOCH="86400"):
+    ...     timestamp()
     '1970-01-02T00:00:00+00:00'
     """
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
