@@ -4,6 +4,8 @@ See `adhelpers.gaussian.local` for the method and its sources.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import add
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -27,15 +29,13 @@ from .base import GaussianDetector
 from .combination import COMBINATIONS, level_scales
 from .fitting import naming
 from .local_sums import (
+    Fold,
     Gaussians,
-    Moments,
     distances_of_fold,
     fold_count,
     held_out_distances,
-    joined_moments,
     largest,
     sums_by_fold,
-    without,
 )
 from .thresholds import THRESHOLDS, check_conformal
 
@@ -140,21 +140,19 @@ class LocalDetector(GaussianDetector):
         vars(self).pop("moments_", None)
         holding_out = THRESHOLDS[self.threshold].holding_out if self.threshold else None
         n_folds = fold_count(len(X.labels), self.n_folds)
-        parts = sums_by_fold(self._checked(X, levels), levels, n_folds)
-        fitted_parts = parts[1:] if holding_out == "for good" else parts
-        if not fitted_parts:
+        folds = sums_by_fold(self._checked(X, levels), levels, n_folds)
+        fitted_folds = folds[1:] if holding_out == "for good" else folds
+        if not fitted_folds:
             check_conformal(0, self.quantile)
-        whole = joined_moments(fitted_parts)
-        self.n_train_ = whole[levels[0]].count
-        weights = {name: self._weight([part[name] for part in fitted_parts]) for name in levels}
-        self._gaussians = self._all_fitted(whole, weights)
+        too_few = len(set(X.features.groups)) <= MIN_IMAGES or len(folds) == 1
+        in_turn = holding_out == "in turn" or COMBINATIONS[self.combination].needs_scales
+        fits = self._fit_levels(levels, fitted_folds, in_turn and not too_few)
         if holding_out == "for good":
             distances = distances_of_fold(X, self._gaussians, n_folds)
             check_conformal(len(distances[levels[0]]), self.quantile)
-        elif len(set(X.features.groups)) <= MIN_IMAGES or len(parts) == 1:
-            distances = self._distances(X)  # too few to hold any out
-        elif holding_out or COMBINATIONS[self.combination].needs_scales:
-            fits = [self._all_fitted(without(whole, part), weights) for part in parts]
+        elif too_few:
+            distances = self._distances(X)
+        elif in_turn:
             distances = held_out_distances(X, fits, n_folds)
         else:
             return self
@@ -182,7 +180,8 @@ class LocalDetector(GaussianDetector):
             levels = checks.checked_maps(X, list(shapes), shapes)
         else:
             levels = self._start(X)
-        return self._with_moments(sums_by_fold(self._checked(X, levels), levels, 1)[0])
+        (fold,) = sums_by_fold(self._checked(X, levels), levels, 1)
+        return self._with_moments({name: fold.moments(name) for name in levels})
 
     @property
     def map_levels(self) -> list[str]:
@@ -265,11 +264,19 @@ class LocalDetector(GaussianDetector):
             checks.check_finite(batch, levels)
             yield batch
 
-    def _all_fitted(self, moments: Moments, weights: dict[str, float]) -> Gaussians:
-        return {name: self._fitted(name, x, weights[name]) for name, x in moments.items()}
-
-    def _weight(self, parts: list[LocalMoments]) -> float:
-        return likeliest_weight(parts) if self.tied_weight is None else self.tied_weight
+    def _fit_levels(self, levels: list[str], folds: list[Fold], in_turn: bool) -> list[Gaussians]:
+        """Fit to all folds, and, to hold each out in turn, return fits to all but one of them."""
+        gaussians, fits = {}, [{} for _ in folds] if in_turn else []
+        for name in levels:
+            whole = reduce(add, (fold.moments(name) for fold in folds))
+            weight = self.tied_weight
+            if weight is None:
+                weight = likeliest_weight([fold.moments(name) for fold in folds])
+            gaussians[name] = self._fitted(name, whole, weight)
+            for fit, fold in zip(fits, folds, strict=False):
+                fit[name] = self._fitted(name, whole - fold.moments(name), weight)
+        self._gaussians, self.n_train_ = gaussians, whole.count
+        return fits
 
     def _measured(self, X: FeatureMaps) -> Iterator[dict[str, np.ndarray]]:
         """Yield the distances at each position, by level, batch by batch."""

@@ -2,16 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from functools import reduce
-from operator import add
 
 import numpy as np
 
 from ..features import Batch, FeatureMaps, FeatureSet
 from ..gaussian import MIN_IMAGES, LocalGaussian, LocalMoments
 
-Moments = dict[str, LocalMoments]  # by level
-Gaussians = dict[str, LocalGaussian]
+Gaussians = dict[str, LocalGaussian]  # by level
 Distances = dict[str, np.ndarray]
 
 _AT_ONCE = 32  # images summed up together: one at a time would take several times as long
@@ -61,50 +58,41 @@ def _dealt(features: FeatureSet, numbers: dict) -> np.ndarray:
     return np.array(dealt, dtype=int)
 
 
-def sums_by_fold(X: FeatureMaps, levels: list[str], n_folds: int) -> list[Moments]:
-    """Sum up the maps of each fold, in one pass.
+class Fold:
+    """Images that are held out together: sums of their maps, and the last maps as they are.
 
-    Parameters
-    ----------
-    X : FeatureMaps
-    levels : list of str
-    n_folds : int
-
-    Returns
-    -------
-    parts : list of dict of str to LocalMoments
-        Of the folds that have images.
+    Of few images the maps take less memory than the sums, which are made a level at a time.
     """
-    sums: list[Moments] = [{} for _ in range(n_folds)]
-    waiting: list[list[dict[str, np.ndarray]]] = [[] for _ in range(n_folds)]
 
-    def sum_up(fold: int) -> None:
-        maps = waiting[fold]
-        for name in levels:
-            moments = LocalMoments.of(np.concatenate([part[name] for part in maps]))
-            earlier = sums[fold].get(name)
-            sums[fold][name] = earlier + moments if earlier else moments
-        waiting[fold] = []
+    def __init__(self):
+        self._sums: dict[str, LocalMoments] = {}
+        self._waiting: list[dict[str, np.ndarray]] = []
 
+    def add(self, maps: dict[str, np.ndarray]) -> None:
+        """Take the maps of more images, (N, h_l, w_l, D_l) by level."""
+        self._waiting.append(maps)
+        if sum(len(next(iter(part.values()))) for part in self._waiting) >= _AT_ONCE:
+            for name in maps:
+                self._sums[name] = self.moments(name)
+            self._waiting = []
+
+    def moments(self, level: str) -> LocalMoments:
+        """Return the moments of all its images at a level."""
+        earlier = self._sums.get(level)
+        if not self._waiting:
+            return earlier
+        moments = LocalMoments.of(np.concatenate([maps[level] for maps in self._waiting]))
+        return earlier + moments if earlier else moments
+
+
+def sums_by_fold(X: FeatureMaps, levels: list[str], n_folds: int) -> list[Fold]:
+    """Sum up the maps of each fold, in one pass, and return the folds that have images."""
+    sums: dict[int, Fold] = {}
     for batch, folds in in_folds(X, n_folds):
         for fold in np.unique(folds):
-            waiting[fold].append({name: batch.maps[name][folds == fold] for name in levels})
-            if sum(len(part[levels[0]]) for part in waiting[fold]) >= _AT_ONCE:
-                sum_up(fold)
-    for fold, maps in enumerate(waiting):
-        if maps:
-            sum_up(fold)
-    return [part for part in sums if part]
-
-
-def joined_moments(parts: list[Moments]) -> Moments:
-    """Return the moments of all parts together."""
-    return {name: reduce(add, [part[name] for part in parts]) for name in parts[0]}
-
-
-def without(whole: Moments, part: Moments) -> Moments:
-    """Return the moments of all images but those of one part."""
-    return {name: moments - part[name] for name, moments in whole.items()}
+            maps = {name: batch.maps[name][folds == fold] for name in levels}
+            sums.setdefault(fold, Fold()).add(maps)
+    return [sums[fold] for fold in sorted(sums)]
 
 
 def largest(distances: Distances) -> Distances:

@@ -25,7 +25,7 @@ from operator import add
 
 import numpy as np
 
-from ..ground import UserError, linear_algebra_threads
+from ..ground import UserError, available_cores, linear_algebra_threads, ordered_map
 from .fitting import MIN_IMAGES
 from .local_moments import LocalMoments, by_position
 
@@ -33,6 +33,8 @@ from .local_moments import LocalMoments, by_position
 WEIGHT, RANK = 0.3, 16
 #: The weights of the tied covariance to choose from; at 1 it stands alone.
 WEIGHTS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
+
+_POSITIONS = 8  # that a thread takes at once: their axes, before most are dropped, take memory
 
 
 @dataclass(frozen=True)
@@ -131,17 +133,23 @@ def fit_local(
             f"{moments.count}"
         )
     check_shrinkage(weight, rank)
-    with linear_algebra_threads(moments.mean.shape[1]):
-        white = np.linalg.inv(np.linalg.cholesky(moments.tied()))
-        own, axes = np.linalg.eigh(white @ (moments.scatter / moments.count) @ white.T)
-    variances = (1 - weight) * np.maximum(own, 0) + weight
-    width = variances.shape[1]
+    width = moments.mean.shape[1]
     rest = 0 if rank is None else max(width - rank, 0)  # of the least variance, which come first
+    with linear_algebra_threads(width):
+        white = np.linalg.inv(np.linalg.cholesky(moments.tied()))
+
+        def spectra(scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            own, axes = np.linalg.eigh(white @ (scatter / moments.count) @ white.T)
+            return own, axes[:, :, rest:].transpose(0, 2, 1).copy()
+
+        some = np.array_split(moments.scatter, -(-len(moments.mean) // _POSITIONS))
+        own, axes = zip(*ordered_map(spectra, some, available_cores()), strict=True)
+    variances = (1 - weight) * np.maximum(np.concatenate(own), 0) + weight
     return LocalGaussian(
         shape=moments.shape,
         mean=moments.mean,
         whitening=white,
-        axes=np.ascontiguousarray(axes[:, :, rest:].transpose(0, 2, 1)),
+        axes=np.concatenate(axes),
         variances=variances[:, rest:],
         floor=1 / np.mean(1 / variances[:, :rest], axis=1) if rest else np.ones(len(variances)),
         weight=weight,
