@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SITE_READY := $(VENV)/.site
 
-.PHONY: run test test-notebooks-full lint format notebooks student lab site teaching workshop bench clean help
+.PHONY: run test test-notebooks-full lint format notebooks student lab site teaching workshop tables bench clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 22
@@ -59,6 +59,9 @@ workshop: site  ## a folder for a USB stick, in build/workshop (PLATFORM="window
 	-$(BIN)/python -m tools.teaching.build
 	$(BIN)/python -m tools.workshop.make $(if $(PLATFORM),--platform $(PLATFORM)) \
 		$(if $(PYTHONS),--python $(PYTHONS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+tables: $(READY)  ## all tables, figures and notebooks that rest on the built-in weights (an hour)
+	$(BIN)/python -m tools.tables.make
 
 bench: $(READY)  ## speed and memory: the whole job, the Gaussians, the deployed detector
 	$(BIN)/python benchmarks/main_job.py

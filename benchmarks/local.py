@@ -259,7 +259,7 @@ ROWS = {
         "full rank": lambda: ad.LocalDetector(rank=None),
         "rank 8": lambda: ad.LocalDetector(rank=8),
         "a = 0.1": lambda: ad.LocalDetector(tied_weight=0.1),
-        "a = 1 (tied alone)": lambda: ad.LocalDetector(tied_weight=1.0, rank=0),
+        "a = 1, the tied covariance alone": lambda: ad.LocalDetector(tied_weight=1.0, rank=0),
         "likeliest a": lambda: ad.LocalDetector(tied_weight=None),
         "PaDiM": PaDiM,
         "memory bank": MemoryBank,
@@ -278,19 +278,30 @@ ROWS = {
         **{f"level {i} alone": partial(Choice, levels_from(i, i)) for i in (4, 5, 6, 7)},
         "levels 4 to 6": partial(Choice, levels_from(4, 6)),
         "levels 5 to 7": partial(Choice, levels_from(5, 7)),
-        "mean of the top 1 %": partial(Choice, reduce=partial(mean_of_top, share=0.01)),
+        "mean of the top 1 % of positions": partial(
+            Choice, reduce=partial(mean_of_top, share=0.01)
+        ),
         "mean of the top 5 %": partial(Choice, reduce=partial(mean_of_top, share=0.05)),
         "mean of the top 10 %": partial(Choice, reduce=partial(mean_of_top, share=0.1)),
-        "soft maximum, 0.1": partial(Choice, reduce=partial(softened, step=0.1)),
-        "soft maximum, 0.3": partial(Choice, reduce=partial(softened, step=0.3)),
-        **{f"smoothed, {s:g} cells": partial(Choice, sigma=s) for s in (0.5, 1, 2)},
-        "one mean, one covariance": partial(Choice, fitted=one_mean),
-        "one mean, own covariances": partial(
+        "soft maximum (log-sum-exp), step 0.1": partial(Choice, reduce=partial(softened, step=0.1)),
+        "soft maximum, step 0.3": partial(Choice, reduce=partial(softened, step=0.3)),
+        **{
+            f"distances smoothed by {s:g} {'cell' if s == 1 else 'cells'}": partial(Choice, sigma=s)
+            for s in (0.5, 1, 2)
+        },
+        "one mean and one covariance for all positions": partial(Choice, fitted=one_mean),
+        "one mean, a covariance each": partial(
             Choice, fitted=partial(one_mean, own_covariances=True)
         ),
-        "covariances of 3 x 3": partial(Choice, fitted=partial(neighbours, means_too=False)),
-        "means, covariances of 3 x 3": partial(Choice, fitted=partial(neighbours, means_too=True)),
-        "arithmetic floor": partial(Choice, fitted=arithmetic_floor),
+        "covariances of 3 x 3 positions together": partial(
+            Choice, fitted=partial(neighbours, means_too=False)
+        ),
+        "means and covariances of 3 x 3 together": partial(
+            Choice, fitted=partial(neighbours, means_too=True)
+        ),
+        "variance along the axes left out: arithmetic mean": partial(
+            Choice, fitted=arithmetic_floor
+        ),
         "levels 4 to 6 for the map alone": partial(Choice, shown=levels_from(4, 6)),
         "levels 4 and 5 for the map alone": partial(Choice, shown=levels_from(4, 5)),
     },

@@ -62,19 +62,19 @@ q2 = Question(
         (4, _MEANS[0], _A, 9, _MEANS[1], _B),
         (20, _MEANS[1], 3 * _B, 5, _MEANS[2], _A),
     ],
-    hints="The spread within the parts, and that between their means: "
-    "n_a * n_b / (n_a + n_b) times the outer product of the step between them.",
+    hints="About the common mean, part a has its own scatter, and n_a times the outer product of "
+    "mean_a - mean with itself. Part b the same.",
     advice="the scatter about the common mean, which is neither part's own",
     mistakes={
         "the parts have means of their own: their distance is spread, too": (
             lambda n_a, a, s_a, n_b, b, s_b: s_a + s_b
         ),
-        "the step between the means counts n_a * n_b / (n_a + n_b) times, not n_a + n_b times": (
+        "about the common mean, each part is only a piece of the step away: that counts it too often": (
             lambda n_a, a, s_a, n_b, b, s_b: (
                 s_a + s_b + _between(n_a, a, n_b, b, lambda n, m: n + m)
             )
         ),
-        "the step between the means counts n_a * n_b / (n_a + n_b) times, not once": (
+        "the step between the means is weighed by how many images lie on either side": (
             lambda n_a, a, s_a, n_b, b, s_b: s_a + s_b + _between(n_a, a, n_b, b, lambda n, m: 1)
         ),
         "the spread between the parts is added, not taken away": (
@@ -98,7 +98,12 @@ q2 = Question(
 )
 q3 = Question(
     workers,
-    hidden=[(2_000_000, 50, 0.5), (40_000_000, 16, 0.8), (86_400, 1000, 0.6)],
+    hidden=[
+        (2_000_000, 50, 0.5),
+        (40_000_000, 16, 0.8),
+        (86_400, 1000, 0.6),
+        (864_000, 50, 0.5),  # one worker exactly
+    ],
     hints="How many seconds of work are there a day, and how many does one worker do?",
     advice="the day's seconds of work, divided by the seconds that a worker is at work",
     mistakes={
