@@ -69,7 +69,7 @@ q2 = Question(
         "the parts have means of their own: their distance is spread, too": (
             lambda n_a, a, s_a, n_b, b, s_b: s_a + s_b
         ),
-        "about the common mean, each part is only a piece of the step away: that counts it too often": (
+        "each part is only a piece of the step from the common mean: that counts it too often": (
             lambda n_a, a, s_a, n_b, b, s_b: (
                 s_a + s_b + _between(n_a, a, n_b, b, lambda n, m: n + m)
             )
