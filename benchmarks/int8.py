@@ -214,7 +214,7 @@ def compare(case: Case, models: dict[str, bytes]) -> list[dict]:
     reference = distances[models["float32"]]
     rows = []
     fits = [x for fit in reference for x in (f"{fit}: AUROC", "gap", "rho")]
-    _head(["precision", "damage", *fits, "MB", "ms", "time"])
+    _head(["", "damage", *fits, "MB", "ms", "time"])
     for name, model in models.items():
         damage = mixed_precision.damage_of(model, probe)
         row = {"name": name, "category": case.name, "damage": max(damage.values())}

@@ -41,6 +41,7 @@ def test_a_row_or_a_column_that_is_gone_is_an_error():
 def test_what_is_printed_is_read_by_headings_and_first_cells():
     text = "# All\n\n## gear\n\n| | 1 |\n| --- | --- |\n| L2 | 0.5 |\n\n"
     text += "| wood | 1 |\n|---|---|\n| L2 | 2 |"
+    assert pages.printed(text.partition("gear\n\n")[2])[""] == {("L2", "1"): "0.5"}
     assert pages.printed(text) == {"gear": {("L2", "1"): "0.5"}, "wood": {("L2", "1"): "2"}}
 
 

@@ -12,6 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 from tools import first_screen
 from tools.notebooks import run
 
@@ -23,6 +25,7 @@ FIGURES = {
     "docs/figures/where-tablet.png": ("split", "where_tablet_efficientnet-b0.png"),
 }
 OTHERS = ("figures", "notebooks")
+LARGE = 600_000  # bytes
 
 
 def main() -> int:
@@ -59,8 +62,16 @@ def draw() -> None:
     first_screen.main()
     for place, (table, source) in FIGURES.items():
         recipes.TABLES[table]()
-        shutil.copyfile(recipes.OUTPUT / source, place)
-        print(Path(place), flush=True)
+        keep(recipes.OUTPUT / source, Path(place))
+
+
+def keep(source: Path, place: Path) -> None:
+    """Copy a picture; a large one, of photographs, in 128 colours."""
+    if source.stat().st_size < LARGE:
+        shutil.copyfile(source, place)
+    else:
+        Image.open(source).convert("RGB").quantize(128).save(place, optimize=True)
+    print(place, flush=True)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def marked(text: str) -> dict[str, int]:
 
 
 def printed(text: str) -> dict[str, Cells]:
-    """Return the tables that a command printed, each by the last heading or its own first cell.
+    """Return the tables that a command printed, each by its own first cell or the last heading.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def printed(text: str) -> dict[str, Cells]:
     for number, line in enumerate(lines):
         if line.startswith("#"):
             title = line.lstrip("# ")
-        elif line.startswith("|") and not lines[number - 1].startswith("|"):
+        elif line.startswith("|") and not (number and lines[number - 1].startswith("|")):
             tables[_cells(line)[0] or title] = {
                 (row, column): cell for row, column, cell, _ in _walk(lines, number)
             }
