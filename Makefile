@@ -60,7 +60,7 @@ workshop: site  ## a folder for a USB stick, in build/workshop (PLATFORM="window
 	$(BIN)/python -m tools.workshop.make $(if $(PLATFORM),--platform $(PLATFORM)) \
 		$(if $(PYTHONS),--python $(PYTHONS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
-tables: $(READY)  ## all tables, figures and notebooks that rest on the built-in weights (an hour)
+tables: $(READY)  ## all tables, figures and notebooks that rest on the built-in weights (half an hour)
 	$(BIN)/python -m tools.tables.make
 
 bench: $(READY)  ## speed and memory: the whole job, the Gaussians, the deployed detector

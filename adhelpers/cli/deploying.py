@@ -1,6 +1,7 @@
 """From normal images to a detector in one file: what ``fit`` and ``export`` have in common."""
 
 import argparse
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +156,9 @@ def _scored_input(
 
 
 def images_to_check(paths: list[Path], extract) -> np.ndarray:
-    """Return some training images."""
+    """Return the first training images that can be read, each once, (N, S, S, 3)."""
     origin = extract.origin
-    pictures = stream(paths[:_CHECKED_IMAGES], origin.input_size, origin.protocol, bits=origin.bits)
-    return np.unique([x.pixels for x in pictures if x.error is None], axis=0)
+    pictures = stream(paths, origin.input_size, origin.protocol, bits=origin.bits)
+    readable = (picture.pixels for picture in pictures if picture.error is None)
+    different = {pixels.tobytes(): pixels for pixels in islice(readable, _CHECKED_IMAGES)}
+    return np.stack(list(different.values()))
