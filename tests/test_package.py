@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib import metadata
 
 
 def run_python(program: str) -> str:
@@ -38,3 +39,9 @@ def test_starting_tensorflow_prints_nothing():
         text=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_program_is_the_package_too():
+    command = [sys.executable, "-m", "adhelpers", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"adhelpers {metadata.version('adhelpers')}\n"

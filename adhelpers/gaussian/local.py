@@ -134,22 +134,14 @@ def fit_local(
         )
     check_shrinkage(weight, rank)
     width = moments.mean.shape[1]
-    rest = 0 if rank is None else max(width - rank, 0)  # of the least variance, which come first
-    with linear_algebra_threads(width):
-        white = np.linalg.inv(np.linalg.cholesky(moments.tied()))
-
-        def spectra(scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            own, axes = np.linalg.eigh(white @ (scatter / moments.count) @ white.T)
-            return own, axes[:, :, rest:].transpose(0, 2, 1).copy()
-
-        some = np.array_split(moments.scatter, -(-len(moments.mean) // _POSITIONS))
-        own, axes = zip(*ordered_map(spectra, some, available_cores()), strict=True)
-    variances = (1 - weight) * np.maximum(np.concatenate(own), 0) + weight
+    rest = 0 if rank is None else max(width - rank, 0)
+    white, own, axes = _spectra(moments, rest)
+    variances = (1 - weight) * own + weight
     return LocalGaussian(
         shape=moments.shape,
         mean=moments.mean,
         whitening=white,
-        axes=np.concatenate(axes),
+        axes=axes,
         variances=variances[:, rest:],
         floor=1 / np.mean(1 / variances[:, :rest], axis=1) if rest else np.ones(len(variances)),
         weight=weight,
@@ -190,24 +182,36 @@ def likeliest_weight(parts: Sequence[LocalMoments], weights: Sequence[float] = W
         raise UserError("a weight is chosen by images that are held out; give two parts or more")
     total, whole = np.zeros(len(weights)), reduce(add, parts)
     for part in parts:
-        rest = whole - part
-        with linear_algebra_threads(part.mean.shape[1]):
-            own, seen = _spectra(rest, part)
+        own, seen = _held_out_variances(whole - part, part)
         total += [_log_likelihood(part.count, own, seen, weight) for weight in weights]
     return weights[int(np.argmax(total))]
 
 
-def _spectra(rest: LocalMoments, part: LocalMoments) -> tuple[np.ndarray, np.ndarray]:
-    """Return, along the axes in which every C is diagonal, the rest's and the part's variances.
+def _spectra(moments: LocalMoments, rest: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what whitens T, and the variances and axes of each S where T is the identity.
 
-    The axes of a position are those of S where T is the identity: (P, D) each.
+    Shapes (D, D), (P, D), and (P, D - rest, D): without the axes of the least variance.
     """
+    with linear_algebra_threads(moments.mean.shape[1]):
+        white = np.linalg.inv(np.linalg.cholesky(moments.tied()))
+
+        def of_some(scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            own, axes = np.linalg.eigh(white @ (scatter / moments.count) @ white.T)
+            return own, axes[:, :, rest:].transpose(0, 2, 1).copy()
+
+        some = np.array_split(moments.scatter, -(-len(moments.mean) // _POSITIONS))
+        own, axes = zip(*ordered_map(of_some, some, available_cores()), strict=True)
+    return white, np.maximum(np.concatenate(own), 0), np.concatenate(axes)
+
+
+def _held_out_variances(rest: LocalMoments, part: LocalMoments) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rest's and the part's variances along the axes of the rest's S, (P, D) each."""
     if rest.count < MIN_IMAGES:
         raise UserError(f"{rest.count} images are too few to hold others out; give at least 4")
-    white = np.linalg.inv(np.linalg.cholesky(rest.tied()))
-    own, axes = np.linalg.eigh(white @ (rest.scatter / rest.count) @ white.T)
-    seen = white @ part.about(rest.mean)[0] @ white.T
-    return np.maximum(own, 0), np.einsum("pdk,pdk->pk", axes, seen @ axes)
+    white, own, axes = _spectra(rest)
+    with linear_algebra_threads(part.mean.shape[1]):
+        seen = white @ part.about(rest.mean)[0] @ white.T
+        return own, np.einsum("pkd,pkd->pk", axes @ seen, axes)
 
 
 def _log_likelihood(count: int, own: np.ndarray, seen: np.ndarray, weight: float) -> float:

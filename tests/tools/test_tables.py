@@ -38,6 +38,11 @@ def test_a_row_or_a_column_that_is_gone_is_an_error():
         pages.filled(PAGE, "areas", {("local", "wood"): "1.0"})
 
 
+def test_a_number_that_is_missing_is_an_error():
+    with pytest.raises(ValueError, match="'98.0' has fewer numbers than"):
+        pages.filled(PAGE, "areas", {("local", "gear"): "98.0"})
+
+
 def test_what_is_printed_is_read_by_headings_and_first_cells():
     text = "# All\n\n## gear\n\n| | 1 |\n| --- | --- |\n| L2 | 0.5 |\n\n"
     text += "| wood | 1 |\n|---|---|\n| L2 | 2 |"

@@ -69,6 +69,8 @@ def filled(text: str, name: str, cells: Cells) -> tuple[str, list[str]]:
     ------
     KeyError
         If the table has no such row or column.
+    ValueError
+        If a cell has more numbers than are given.
     """
     lines, changes, left = text.splitlines(), [], dict(cells)
     for row, column, old, place in _walk(lines, marked(text)[name]):
@@ -88,10 +90,13 @@ def filled(text: str, name: str, cells: Cells) -> tuple[str, list[str]]:
 
 def _replaced(old: str, new: str) -> str:
     """Return a cell with other numbers, or, where it has none, another text."""
-    numbers = iter(_NUMBER.findall(new))
-    if not _NUMBER.search(old):
+    shown, numbers = len(_NUMBER.findall(old)), _NUMBER.findall(new)
+    if not shown:
         return old if _plain(old) == new else new
-    return _NUMBER.sub(lambda match: next(numbers, match[0]), old)
+    if shown > len(numbers):
+        raise ValueError(f"{new!r} has fewer numbers than {old!r}")
+    given = iter(numbers)
+    return _NUMBER.sub(lambda match: next(given), old)
 
 
 def _walk(lines: list[str], first: int) -> Iterator[tuple[str, str, str, tuple[int, int]]]:
