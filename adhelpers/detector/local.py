@@ -4,8 +4,6 @@ See `adhelpers.gaussian.local` for the method and its sources.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
-from operator import add
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +15,7 @@ from ..gaussian import (
     WEIGHT,
     LocalGaussian,
     LocalMoments,
+    LocalVectors,
     can_hold_out,
     check_shrinkage,
     fit_local,
@@ -36,6 +35,8 @@ from .local_sums import (
     held_out_distances,
     largest,
     sums_by_fold,
+    together,
+    without_each,
 )
 from .thresholds import THRESHOLDS, check_conformal
 
@@ -268,13 +269,15 @@ class LocalDetector(GaussianDetector):
         """Fit to all folds, and, to hold each out in turn, return fits to all but one of them."""
         gaussians, fits = {}, [{} for _ in folds] if in_turn else []
         for name in levels:
-            whole = reduce(add, (fold.moments(name) for fold in folds))
+            whole = together(folds, name)
             weight = self.tied_weight
             if weight is None:
                 weight = likeliest_weight([fold.moments(name) for fold in folds])
             gaussians[name] = self._fitted(name, whole, weight)
-            for fit, fold in zip(fits, folds, strict=False):
-                fit[name] = self._fitted(name, whole - fold.moments(name), weight)
+            if in_turn:
+                rests = without_each(folds, name, whole)
+                for fit, rest in zip(fits, rests, strict=True):
+                    fit[name] = self._fitted(name, rest, weight)
         self._gaussians, self.n_train_ = gaussians, whole.count
         return fits
 
@@ -290,7 +293,7 @@ class LocalDetector(GaussianDetector):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _fitted(
-        self, name: str, moments: LocalMoments, weight: float | None = None
+        self, name: str, moments: LocalMoments | LocalVectors, weight: float | None = None
     ) -> LocalGaussian:
         weight = self.tied_weight if weight is None else weight
         return naming(name, fit_local, moments, weight, self.rank)

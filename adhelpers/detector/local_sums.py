@@ -1,12 +1,14 @@
 """Sums of feature maps by fold, so that images can be held out that were never kept."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import add
 
 import numpy as np
 
 from ..features import Batch, FeatureMaps, FeatureSet
-from ..gaussian import MIN_IMAGES, LocalGaussian, LocalMoments
+from ..gaussian import MIN_IMAGES, LocalGaussian, LocalMoments, LocalVectors
 
 Gaussians = dict[str, LocalGaussian]  # by level
 Distances = dict[str, np.ndarray]
@@ -76,6 +78,10 @@ class Fold:
                 self._sums[name] = self.moments(name)
             self._waiting = []
 
+    def maps(self, level: str) -> list[np.ndarray] | None:
+        """Return the maps of all its images at a level, (N, h_l, w_l, D_l), unless summed up."""
+        return None if self._sums else [maps[level] for maps in self._waiting]
+
     def moments(self, level: str) -> LocalMoments:
         """Return the moments of all its images at a level."""
         earlier = self._sums.get(level)
@@ -83,6 +89,27 @@ class Fold:
             return earlier
         moments = LocalMoments.of(np.concatenate([maps[level] for maps in self._waiting]))
         return earlier + moments if earlier else moments
+
+
+def together(folds: Sequence[Fold], level: str) -> LocalMoments | LocalVectors:
+    """Return what is known of the images of some folds at a level, in the form that is smaller."""
+    parts = [fold.maps(level) for fold in folds]
+    if None not in parts:
+        maps = [x for part in parts for x in part]
+        if sum(map(len, maps)) < maps[0].shape[-1]:
+            return LocalVectors(np.concatenate(maps))
+    return reduce(add, (fold.moments(level) for fold in folds))
+
+
+def without_each(
+    folds: Sequence[Fold], level: str, whole: LocalMoments | LocalVectors
+) -> Iterator[LocalMoments | LocalVectors]:
+    """Yield what is known of the images outside each fold; `whole` is of all of them together."""
+    for i, fold in enumerate(folds):
+        if isinstance(whole, LocalMoments):
+            yield whole - fold.moments(level)
+        else:
+            yield together([*folds[:i], *folds[i + 1 :]], level)
 
 
 def sums_by_fold(X: FeatureMaps, levels: list[str], n_folds: int) -> list[Fold]:

@@ -28,6 +28,7 @@ NORMAL_COLOUR, ANOMALY_COLOUR = "#4477aa", "#cc6677"
 _CHANCE = {"color": "0.6", "linewidth": 1, "linestyle": ":"}
 _LONGEST_NAME = 48  # characters, in a legend or at an axis
 _LARGE_PNG = 120_000  # bytes; photographs pass it
+_TILE, _GAP, _TITLE_PIXELS = 256, 12, 70  # of a sheet of images, and of the two lines above each
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 120) -> None:
@@ -239,25 +240,24 @@ def examples(
         for name, chosen in _sorts(scores, np.asarray(defect_types) != "good", threshold).items()
         if len(chosen)
     }
+    # One picture of all: axes for each image would take several times as long to draw.
+    down, across = _TILE + _TITLE_PIXELS, _TILE + _GAP
+    sheet = np.full((down * len(rows), across * columns - _GAP, 3), 255, np.uint8)
     with style():
         figure = Figure(figsize=(2.0 * columns, 2.45 * len(rows) + 0.5), layout="constrained")
-        grid = figure.subplots(len(rows), columns, squeeze=False)
-        for axes in grid.flat:
-            axes.set_axis_off()
-        for line, (name, chosen) in zip(grid, rows.items(), strict=True):
-            for axes, i in zip(line, chosen, strict=False):
-                axes.imshow(images.to_square(images.read(paths[i], bits), 256))
-                axes.set_title(f"{drawn(defect_types[i], 20)}\n{scores[i]:.1f}", fontsize=9)
-            line[0].text(
-                -0.08,
-                0.5,
-                name,
-                transform=line[0].transAxes,
-                rotation=90,
-                ha="right",
-                va="center",
-                fontsize=10,
-            )
+        axes = figure.subplots()
+        axes.set_axis_off()
+        for line, (name, chosen) in enumerate(rows.items()):
+            top = down * line + _TITLE_PIXELS
+            beside = {"rotation": 90, "ha": "right", "va": "center", "fontsize": 10}
+            axes.text(-_GAP, top + _TILE / 2, name, **beside)
+            for left, i in zip(range(0, sheet.shape[1], across), chosen, strict=False):
+                picture = images.to_square(images.read(paths[i], bits), _TILE)
+                sheet[top : top + _TILE, left : left + _TILE] = picture
+                words = f"{drawn(defect_types[i], 20)}\n{scores[i]:.1f}"
+                above = {"ha": "center", "va": "bottom", "fontsize": 9}
+                axes.text(left + _TILE / 2, top - _GAP / 2, words, **above)
+        axes.imshow(sheet)
         figure.suptitle(drawn("\n".join(filter(None, [title, subtitle]))), fontsize=11)
     return figure
 

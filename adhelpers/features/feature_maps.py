@@ -16,6 +16,7 @@ from .origin import Origin
 MAP_LEVELS = ("level_4", "level_5", "level_6", "level_7")
 
 _KEPT_BYTES = 256 * 2**20
+_OF_TFLITE = 8  # images to a batch
 
 
 class Batch(NamedTuple):
@@ -141,7 +142,9 @@ def maps_of_files(
     augmentation : Augmentation, optional
         A copy has the path of its image, and an empty digest.
     """
-    at_once = max(1, extract.batch_size // (1 + (augmentation.copies if augmentation else 0)))
+    # TFLite takes the images one by one: fewer to a batch, and no core waits long for the last.
+    most = min(extract.batch_size, _OF_TFLITE) if extract.model else extract.batch_size
+    at_once = max(1, most // (1 + (augmentation.copies if augmentation else 0)))
 
     def computed(start: int) -> Batch | None:
         pictures = list(_readable(extract, samples, range(len(samples))[start : start + at_once]))

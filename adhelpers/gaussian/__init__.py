@@ -13,5 +13,5 @@ from .local import (
     fit_local,
     likeliest_weight,
 )
-from .local_moments import LocalMoments
+from .local_moments import LocalMoments, LocalVectors
 from .moments import Moments

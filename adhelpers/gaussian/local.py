@@ -27,7 +27,7 @@ import numpy as np
 
 from ..ground import UserError, available_cores, linear_algebra_threads, ordered_map
 from .fitting import MIN_IMAGES
-from .local_moments import LocalMoments, by_position
+from .local_moments import LocalMoments, LocalVectors, by_position
 
 #: The tied covariance's weight, and how many axes of its own a position has, where nothing is said.
 WEIGHT, RANK = 0.3, 16
@@ -108,19 +108,19 @@ class LocalGaussian:
 
 
 def fit_local(
-    moments: LocalMoments, weight: float = WEIGHT, rank: int | None = RANK
+    moments: LocalMoments | LocalVectors, weight: float = WEIGHT, rank: int | None = RANK
 ) -> LocalGaussian:
     """Fit a Gaussian per position.
 
     Parameters
     ----------
-    moments : LocalMoments
+    moments : LocalMoments or LocalVectors
         Of at least three maps.
     weight : float
         Of the tied covariance, above 0 and at most 1.
     rank : int or None
-        How many axes of its own a position has; None for as many as there are channels, which
-        leaves nothing of its covariance out.
+        How many axes of its own a position has, up to the number of maps, as other axes have no
+        variance; None for as many as there can be, which leaves nothing of its covariance out.
 
     Raises
     ------
@@ -134,8 +134,9 @@ def fit_local(
         )
     check_shrinkage(weight, rank)
     width = moments.mean.shape[1]
-    rest = 0 if rank is None else max(width - rank, 0)
-    white, own, axes = _spectra(moments, rest)
+    kept = min(width, moments.count, width if rank is None else rank)
+    white, own, axes = _spectra(moments, kept)
+    rest = width - kept
     variances = (1 - weight) * own + weight
     return LocalGaussian(
         shape=moments.shape,
@@ -187,28 +188,29 @@ def likeliest_weight(parts: Sequence[LocalMoments], weights: Sequence[float] = W
     return weights[int(np.argmax(total))]
 
 
-def _spectra(moments: LocalMoments, rest: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _spectra(
+    moments: LocalMoments | LocalVectors, kept: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what whitens T, and the variances and axes of each S where T is the identity.
 
-    Shapes (D, D), (P, D), and (P, D - rest, D): without the axes of the least variance.
+    Shapes (D, D), (P, D), and (P, kept, D): the axes of the largest variances.
     """
     with linear_algebra_threads(moments.mean.shape[1]):
         white = np.linalg.inv(np.linalg.cholesky(moments.tied()))
-
-        def of_some(scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            own, axes = np.linalg.eigh(white @ (scatter / moments.count) @ white.T)
-            return own, axes[:, :, rest:].transpose(0, 2, 1).copy()
-
-        some = np.array_split(moments.scatter, -(-len(moments.mean) // _POSITIONS))
-        own, axes = zip(*ordered_map(of_some, some, available_cores()), strict=True)
-    return white, np.maximum(np.concatenate(own), 0), np.concatenate(axes)
+        starts = range(0, len(moments.mean), _POSITIONS)
+        some = (slice(start, start + _POSITIONS) for start in starts)
+        found = ordered_map(
+            lambda part: moments.spectra(part, white, kept), some, available_cores()
+        )
+        own, axes = zip(*found, strict=True)
+    return white, np.concatenate(own), np.concatenate(axes)
 
 
 def _held_out_variances(rest: LocalMoments, part: LocalMoments) -> tuple[np.ndarray, np.ndarray]:
     """Return the rest's and the part's variances along the axes of the rest's S, (P, D) each."""
     if rest.count < MIN_IMAGES:
         raise UserError(f"{rest.count} images are too few to hold others out; give at least 4")
-    white, own, axes = _spectra(rest)
+    white, own, axes = _spectra(rest, rest.mean.shape[1])
     with linear_algebra_threads(part.mean.shape[1]):
         seen = white @ part.about(rest.mean)[0] @ white.T
         return own, np.einsum("pkd,pkd->pk", axes @ seen, axes)

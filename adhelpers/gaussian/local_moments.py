@@ -1,4 +1,4 @@
-"""The first four moments of feature maps by position, which join: sums over the images."""
+"""Feature maps by position: their first four moments, which join, or, of few maps, themselves."""
 
 from dataclasses import dataclass
 
@@ -114,17 +114,104 @@ class LocalMoments:
 
         It is shrunk towards the identity as Ledoit and Wolf do with N P rows, so that it has an
         inverse whatever the number of images.
+
+        Raises
+        ------
+        UserError
+            If all maps are equal.
         """
-        rows, width = self.count * len(self.mean), self.mean.shape[1]
-        matrix = self.scatter.sum(axis=0) / rows
-        trace, squares = float(np.trace(matrix)), float(np.vdot(matrix, matrix))
-        if not trace > _NO_SPREAD * float(np.vdot(self.mean, self.mean)) / len(self.mean):
-            raise UserError(
-                "the training maps have no spread (all images equal); give more and different "
-                "normal images"
-            )
-        weight = ledoit_wolf(Traces(rows, width, trace, squares, self.fourth.sum() / rows))
-        return (1 - weight) * matrix + weight * trace / width * np.eye(width)
+        return _tied(self.count, self.mean, self.scatter.sum(axis=0), self.fourth.sum())
+
+    def spectra(
+        self, positions: slice, white: np.ndarray, kept: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the variances and axes of the covariance at some positions, once whitened.
+
+        Parameters
+        ----------
+        positions : slice
+            p of the P.
+        white : ndarray of float64, shape (D, D)
+            What the vectors are multiplied by first.
+        kept : int
+            How many axes to return, those of the largest variances; at most N.
+
+        Returns
+        -------
+        variances : ndarray of float64, shape (p, D)
+            Rising.
+        axes : ndarray of float64, shape (p, kept, D)
+            Orthonormal rows, in the order of the last variances.
+        """
+        covariance = white @ (self.scatter[positions] / self.count) @ white.T
+        variances, axes = np.linalg.eigh(covariance)
+        rest = len(white) - kept
+        return np.maximum(variances, 0), axes[:, :, rest:].transpose(0, 2, 1).copy()
+
+
+class LocalVectors:
+    """What Gaussians per position need to know of N feature maps: the maps themselves.
+
+    Of fewer maps than channels that is less than sums are, and quicker to fit to: a covariance has
+    no more than N axes then, which follow from the N by N products of vectors (they are the right
+    singular vectors of the centred maps).
+
+    Parameters
+    ----------
+    maps : ndarray, shape (N, h, w, D)
+
+    Attributes
+    ----------
+    shape, count, mean
+        As of `LocalMoments`.
+    centred : ndarray of float64, shape (P, N, D)
+
+    Examples
+    --------
+    >>> maps = np.random.default_rng(0).normal(size=(4, 2, 2, 9))
+    >>> np.allclose(LocalVectors(maps).tied(), LocalMoments.of(maps).tied())
+    True
+    """
+
+    def __init__(self, maps: np.ndarray):
+        self.shape, self.count = maps.shape[1:3], len(maps)
+        vectors = by_position(np.asarray(maps))
+        self.mean = vectors.mean(axis=1)
+        self.centred = vectors - self.mean[:, None]
+
+    def tied(self) -> np.ndarray:
+        """Return the covariance of all positions; see `LocalMoments.tied`."""
+        rows = self.centred.reshape(-1, self.mean.shape[1])
+        fourth = np.sum(np.einsum("nd,nd->n", rows, rows) ** 2)
+        return _tied(self.count, self.mean, rows.T @ rows, fourth)
+
+    def spectra(
+        self, positions: slice, white: np.ndarray, kept: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the variances and axes at some positions; see `LocalMoments.spectra`."""
+        whitened = self.centred[positions] @ white.T / np.sqrt(self.count)
+        own, weights = np.linalg.eigh(whitened @ whitened.transpose(0, 2, 1))
+        found = min(self.count, len(white))
+        variances = np.zeros((len(own), len(white)))
+        variances[:, -found:] = np.maximum(own[:, -found:], 0)
+        # The largest first: of those without a variance, QR makes axes across the others.
+        largest = weights[:, :, : -kept - 1 : -1]
+        axes = np.linalg.qr(whitened.transpose(0, 2, 1) @ largest)[0]
+        return variances, axes[:, :, ::-1].transpose(0, 2, 1).copy()
+
+
+def _tied(count: int, mean: np.ndarray, scatter: np.ndarray, fourth: float) -> np.ndarray:
+    """Return the shrunken covariance, from the sums of `LocalMoments` over all positions."""
+    rows, width = count * len(mean), mean.shape[1]
+    matrix = scatter / rows
+    trace, squares = float(np.trace(matrix)), float(np.vdot(matrix, matrix))
+    if not trace > _NO_SPREAD * float(np.vdot(mean, mean)) / len(mean):
+        raise UserError(
+            "the training maps have no spread (all images equal); give more and different "
+            "normal images"
+        )
+    weight = ledoit_wolf(Traces(rows, width, trace, squares, fourth / rows))
+    return (1 - weight) * matrix + weight * trace / width * np.eye(width)
 
 
 def by_position(maps: np.ndarray) -> np.ndarray:

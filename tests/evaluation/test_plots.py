@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pictures import draw_image, write_image
 
+from adhelpers import images
 from adhelpers.evaluation import heat_map_plots, lettering, plots
 from adhelpers.evaluation.explain import HeatMap
 from adhelpers.ground import UserError
@@ -43,16 +44,33 @@ def test_histogram_counts_every_image(scored):
 def test_examples_show_the_worst_mistakes_first(scored):
     paths, scores, kinds = scored
     figure = plots.examples(paths, scores, kinds, threshold=5.5, columns=2)
-    titles = [axes.get_title().replace("\n", " ") for axes in figure.axes]
-    lowest, highest = ["good 1.0", "good 2.0"], ["spot 10.0", "good 9.0"]
-    missed, false_alarms = ["hole 2.0", "spot 3.0"], ["good 9.0", ""]
-    assert titles == lowest + highest + missed + false_alarms
+    lowest, highest = ["good\n1.0", "good\n2.0"], ["spot\n10.0", "good\n9.0"]
+    missed, false_alarms = ["hole\n2.0", "spot\n3.0"], ["good\n9.0"]
+    assert _words(figure) == [
+        *("lowest scores", *lowest, "highest scores", *highest),
+        *("missed anomalies", *missed, "false alarms", *false_alarms),
+    ]
+
+
+def test_each_example_stands_below_its_words(scored):
+    paths, scores, kinds = scored
+    (axes,) = plots.examples(paths, scores, kinds, threshold=5.5, columns=2).axes
+    sheet = axes.images[0].get_array()
+    above = {text.get_text(): text.get_position() for text in axes.texts}
+    for words, i in {"good\n1.0": 0, "hole\n2.0": 11, "spot\n10.0": 9}.items():
+        x, y = map(int, above[words])
+        shown = sheet[y + 6 : y + 6 + 256, x - 128 : x + 128]
+        np.testing.assert_array_equal(shown, images.to_square(images.read(paths[i]), 256))
+
+
+def _words(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
 
 
 def test_examples_of_normal_images_alone(scored):
     paths, scores, _ = scored
     figure = plots.examples(paths[:6], scores[:6], ["good"] * 6, threshold=100.0)
-    assert len(figure.axes) == 10  # no rows for mistakes
+    assert len(_words(figure)) == 2 * (1 + 5)  # no rows for mistakes
 
 
 def test_figures_are_written_and_the_style_is_put_back(scored, tmp_path):

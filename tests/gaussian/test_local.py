@@ -7,8 +7,11 @@ from scipy.spatial.distance import mahalanobis
 from scipy.stats import multivariate_normal
 from sklearn.covariance import ledoit_wolf
 
-from adhelpers.gaussian import LocalMoments, fit_local, likeliest_weight
+from adhelpers.gaussian import LocalMoments, LocalVectors, fit_local, likeliest_weight
 from adhelpers.ground import UserError
+
+#: What a Gaussian per position is fitted to: sums, or the maps themselves.
+either = pytest.mark.parametrize("of", [LocalMoments.of, LocalVectors])
 
 
 def draw(n: int, height: int = 3, width: int = 2, channels: int = 5, seed: int = 0) -> np.ndarray:
@@ -22,11 +25,12 @@ def draw(n: int, height: int = 3, width: int = 2, channels: int = 5, seed: int =
     )
 
 
+@either
 @pytest.mark.parametrize(("n", "channels"), [(40, 5), (4, 9)])
 @pytest.mark.parametrize("weight", [0.05, 0.3, 1.0])
-def test_distances_are_scipys(n, channels, weight):
+def test_distances_are_scipys(of, n, channels, weight):
     maps, test = draw(n, channels=channels), draw(3, channels=channels, seed=1)
-    found = fit_local(LocalMoments.of(maps), weight, rank=None).distance(test)
+    found = fit_local(of(maps), weight, rank=None).distance(test)
     assert found.shape == (3, 3, 2)
     residuals = (maps - maps.mean(axis=0)).reshape(-1, channels)
     tied, _ = ledoit_wolf(residuals, assume_centered=True)
@@ -38,12 +42,13 @@ def test_distances_are_scipys(n, channels, weight):
         np.testing.assert_allclose(found[:, h, w], expected, rtol=1e-9)
 
 
-def test_the_tied_covariance_is_scikit_learns():
+@either
+def test_the_tied_covariance_is_scikit_learns(of):
     maps = draw(6, channels=20)
     residuals = (maps - maps.mean(axis=0)).reshape(-1, 20)
     expected, shrinkage = ledoit_wolf(residuals, assume_centered=True)
     assert 0.01 < shrinkage < 1
-    np.testing.assert_allclose(LocalMoments.of(maps).tied(), expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(of(maps).tied(), expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("cuts", [[1], [5, 9], [2, 3, 4, 11]])
@@ -96,8 +101,9 @@ def test_errors_are_clear():
     for weight in (0, -1, 1.1, np.nan):
         with pytest.raises(UserError, match="weight must be above 0"):
             fit_local(moments, weight)
-    with pytest.raises(UserError, match="no spread"):
-        fit_local(LocalMoments.of(np.ones((4, 2, 2, 3))), 0.3)
+    for of in (LocalMoments.of, LocalVectors):
+        with pytest.raises(UserError, match="no spread"):
+            fit_local(of(np.ones((4, 2, 2, 5))), 0.3)
     with pytest.raises(UserError, match="3 x 2 positions and 5 .* 3 x 2 positions and 4"):
         moments + LocalMoments.of(draw(5, channels=4))
     with pytest.raises(UserError, match=r"shape \(2, 2, 5\), but those fitted on had \(3, 2, 5\)"):
@@ -136,11 +142,12 @@ def test_few_axes_of_its_own_leave_the_mean_precision(rank):
     np.testing.assert_allclose(short.distance(test)[:, height, width], expected, rtol=1e-9)
 
 
+@either
 @pytest.mark.parametrize(("n", "rank"), [(40, 0), (40, 2), (40, 4), (4, 2), (4, 99), (40, None)])
-def test_the_covariance_of_a_rank_is_explicit(n, rank):
+def test_the_covariance_of_a_rank_is_explicit(of, n, rank):
     """Along SciPy's axes of S and T, the variances that are not kept become one number."""
     maps, test, weight = draw(n, channels=6), draw(3, channels=6, seed=1), 0.2
-    found = fit_local(LocalMoments.of(maps), weight, rank).distance(test)
+    found = fit_local(of(maps), weight, rank).distance(test)
     residuals = (maps - maps.mean(axis=0)).reshape(-1, 6)
     tied, _ = ledoit_wolf(residuals, assume_centered=True)
     for h, w in np.ndindex(3, 2):
@@ -153,3 +160,14 @@ def test_the_covariance_of_a_rank_is_explicit(n, rank):
         mean, precision = maps[:, h, w].mean(axis=0), np.linalg.inv(covariance)
         expected = [mahalanobis(x, mean, precision) / 6**0.5 for x in test[:, h, w]]
         np.testing.assert_allclose(found[:, h, w], expected, rtol=1e-7)
+
+
+def test_equal_maps_among_few_leave_orthonormal_axes():
+    """Four maps three times over have covariances of three axes; eight more are asked for."""
+    maps, test = np.repeat(draw(4, channels=20), 3, axis=0), draw(3, channels=20, seed=1)
+    found = fit_local(LocalVectors(maps), 0.2, rank=11)
+    assert (found.variances[:, :8] == pytest.approx(0.2)) and found.variances[:, 8:].min() > 0.21
+    identity = np.broadcast_to(np.eye(11), (6, 11, 11))
+    np.testing.assert_allclose(found.axes @ found.axes.transpose(0, 2, 1), identity, atol=1e-9)
+    expected = fit_local(LocalMoments.of(maps), 0.2, rank=11).distance(test)
+    np.testing.assert_allclose(found.distance(test), expected, rtol=1e-9)
