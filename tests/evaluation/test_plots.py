@@ -55,11 +55,12 @@ def test_examples_show_the_worst_mistakes_first(scored):
 def test_each_example_stands_below_its_words(scored):
     paths, scores, kinds = scored
     (axes,) = plots.examples(paths, scores, kinds, threshold=5.5, columns=2).axes
-    sheet = axes.images[0].get_array()
+    below = {tuple(image.get_extent()[::3]): image.get_array() for image in axes.images}
+    assert len(below) == 7
     above = {text.get_text(): text.get_position() for text in axes.texts}
     for words, i in {"good\n1.0": 0, "hole\n2.0": 11, "spot\n10.0": 9}.items():
-        x, y = map(int, above[words])
-        shown = sheet[y + 6 : y + 6 + 256, x - 128 : x + 128]
+        x, y = above[words]
+        shown = below[x - 128, y + 6]
         np.testing.assert_array_equal(shown, images.to_square(images.read(paths[i]), 256))
 
 
