@@ -194,6 +194,7 @@ def _scale(figure: Figure, grid: np.ndarray, in_units: bool) -> None:
 
 def _finish(axes: Axes, title: str, mask: np.ndarray | None) -> None:
     axes.set_axis_off()
-    axes.set_title(drawn(title, _LONGEST), fontsize=9)
+    # With y, as Matplotlib looks long for the place of a title that has none.
+    axes.set_title(drawn(title, _LONGEST), fontsize=9, y=1.0)
     if mask is not None and mask.any() and not mask.all():
         axes.contour(mask, **_OUTLINE)

@@ -277,7 +277,7 @@ def _sorts(scores: np.ndarray, anomalous: np.ndarray, threshold: float) -> dict[
 
 def _titles(figure: Figure, axes: Axes, title: str, subtitle: str) -> None:
     figure.suptitle(drawn(title), fontsize=12)
-    axes.set_title(drawn(subtitle), fontsize=9, color="0.35")
+    axes.set_title(drawn(subtitle), fontsize=9, color="0.35", y=1.0)  # without y, drawn slower
 
 
 def _name(text: str) -> str:

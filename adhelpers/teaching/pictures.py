@@ -38,7 +38,7 @@ def gallery(
         axes.set_axis_off()
     for axes, picture, words in zip(grid.flat, pictures, titles, strict=False):
         axes.imshow(picture, cmap=None if picture.ndim == 3 else "cividis")
-        axes.set_title(words, fontsize=9)
+        axes.set_title(words, fontsize=9, y=1.0)  # without y, drawing takes twice as long
     figure.suptitle(title, fontsize=11)
     return figure
 
