@@ -92,13 +92,11 @@ class Fold:
 
 
 def together(folds: Sequence[Fold], level: str) -> LocalMoments | LocalVectors:
-    """Return what is known of the images of some folds at a level, in the form that is smaller."""
-    parts = [fold.maps(level) for fold in folds]
-    if None not in parts:
-        maps = [x for part in parts for x in part]
-        if sum(map(len, maps)) < maps[0].shape[-1]:
-            return LocalVectors(np.concatenate(maps))
-    return reduce(add, (fold.moments(level) for fold in folds))
+    """Return what to fit to of the images of some folds at a level: their maps, or else sums."""
+    maps = [fold.maps(level) for fold in folds]
+    if None in maps:
+        return reduce(add, (fold.moments(level) for fold in folds))
+    return LocalVectors(np.concatenate([x for of_fold in maps for x in of_fold]))
 
 
 def without_each(

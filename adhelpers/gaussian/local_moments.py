@@ -143,18 +143,15 @@ class LocalMoments:
         axes : ndarray of float64, shape (p, kept, D)
             Orthonormal rows, in the order of the last variances.
         """
-        covariance = white @ (self.scatter[positions] / self.count) @ white.T
-        variances, axes = np.linalg.eigh(covariance)
-        rest = len(white) - kept
-        return np.maximum(variances, 0), axes[:, :, rest:].transpose(0, 2, 1).copy()
+        return _spectra(white @ (self.scatter[positions] / self.count) @ white.T, kept)
 
 
 class LocalVectors:
     """What Gaussians per position need to know of N feature maps: the maps themselves.
 
-    Of fewer maps than channels that is less than sums are, and quicker to fit to: a covariance has
-    no more than N axes then, which follow from the N by N products of vectors (they are the right
-    singular vectors of the centred maps).
+    Few of them are less than sums are, and quicker to fit to. Of fewer than channels above all: a
+    covariance has no more than N axes then, which follow from the N by N products of vectors (they
+    are the right singular vectors of the centred maps).
 
     Parameters
     ----------
@@ -190,14 +187,22 @@ class LocalVectors:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the variances and axes at some positions; see `LocalMoments.spectra`."""
         whitened = self.centred[positions] @ white.T / np.sqrt(self.count)
+        if self.count >= len(white):
+            return _spectra(whitened.transpose(0, 2, 1) @ whitened, kept)
         own, weights = np.linalg.eigh(whitened @ whitened.transpose(0, 2, 1))
-        found = min(self.count, len(white))
         variances = np.zeros((len(own), len(white)))
-        variances[:, -found:] = np.maximum(own[:, -found:], 0)
+        variances[:, -self.count :] = np.maximum(own, 0)
         # The largest first: of those without a variance, QR makes axes across the others.
         largest = weights[:, :, : -kept - 1 : -1]
         axes = np.linalg.qr(whitened.transpose(0, 2, 1) @ largest)[0]
         return variances, axes[:, :, ::-1].transpose(0, 2, 1).copy()
+
+
+def _spectra(covariances: np.ndarray, kept: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `LocalMoments.spectra` does, of covariances, shape (p, D, D)."""
+    variances, axes = np.linalg.eigh(covariances)
+    rest = covariances.shape[1] - kept
+    return np.maximum(variances, 0), axes[:, :, rest:].transpose(0, 2, 1).copy()
 
 
 def _tied(count: int, mean: np.ndarray, scatter: np.ndarray, fourth: float) -> np.ndarray:
