@@ -143,7 +143,7 @@ class LocalMoments:
         axes : ndarray of float64, shape (p, kept, D)
             Orthonormal rows, in the order of the last variances.
         """
-        return _spectra(white @ (self.scatter[positions] / self.count) @ white.T, kept)
+        return _of_covariances(white @ (self.scatter[positions] / self.count) @ white.T, kept)
 
 
 class LocalVectors:
@@ -188,7 +188,7 @@ class LocalVectors:
         """Return the variances and axes at some positions; see `LocalMoments.spectra`."""
         whitened = self.centred[positions] @ white.T / np.sqrt(self.count)
         if self.count >= len(white):
-            return _spectra(whitened.transpose(0, 2, 1) @ whitened, kept)
+            return _of_covariances(whitened.transpose(0, 2, 1) @ whitened, kept)
         own, weights = np.linalg.eigh(whitened @ whitened.transpose(0, 2, 1))
         variances = np.zeros((len(own), len(white)))
         variances[:, -self.count :] = np.maximum(own, 0)
@@ -198,7 +198,7 @@ class LocalVectors:
         return variances, axes[:, :, ::-1].transpose(0, 2, 1).copy()
 
 
-def _spectra(covariances: np.ndarray, kept: int) -> tuple[np.ndarray, np.ndarray]:
+def _of_covariances(covariances: np.ndarray, kept: int) -> tuple[np.ndarray, np.ndarray]:
     """Return what `LocalMoments.spectra` does, of covariances, shape (p, D, D)."""
     variances, axes = np.linalg.eigh(covariances)
     rest = covariances.shape[1] - kept
